@@ -1,0 +1,396 @@
+"""
+The contract of a platform: what an adapter does, and what the gateway offers it.
+
+An adapter brings verified messages to `Intake.accept` and shows replies through `post`
+and `edit`. It acknowledges a message to its platform only after `accept` has returned,
+for only then is the message on disk. Outbound calls get stored values, never a live SDK
+object, so that any process can finish any reply.
+
+Optional abilities are protocols of their own; the gateway asks for them with `isinstance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
+
+from assistant_gateway.values import (
+    Answer,
+    Conversation,
+    FileRef,
+    Inbound,
+    Item,
+    JsonObject,
+    Message,
+    ReplyTarget,
+    User,
+)
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What one platform lets a bot do.
+
+    Attributes:
+        text_length: Longest text of one post, counted in *unit*.
+        edit_interval: Shortest time between two edits of one post, in seconds.
+        edits: Whether a post can grow; where it can't, only the complete text is posted.
+        unit: What the platform counts.
+    """
+
+    text_length: int
+    edit_interval: float = 1.0
+    edits: bool = True
+    unit: Literal["characters", "utf16", "bytes"] = "characters"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """
+    What a post shows.
+
+    Attributes:
+        text: Markdown as the model wrote it, already cut to the platform's length.
+        final: Nothing of this post changes after it.
+        answer: The whole answer; only with the last post of a finished reply.
+    """
+
+    text: str
+    final: bool = False
+    files: tuple[FileRef, ...] = ()
+    answer: Answer | None = None
+
+
+class Verdict(StrEnum):
+    """What became of a message at the door."""
+
+    ACCEPTED = "accepted"
+    """It is on disk and will be answered."""
+
+    DUPLICATE = "duplicate"
+    """It was accepted before; nothing new was written."""
+
+    CONFLICT = "conflict"
+    """The same id was accepted before with another content; the first one stands."""
+
+    BUSY = "busy"
+    """Too many messages wait in its lane; it was not accepted and the person must see that."""
+
+    REFUSED = "refused"
+    """No route answers there, or the person is not allowed to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """
+    The inbox's answer to one message.
+
+    Attributes:
+        message: The accepted message, or the earlier one it repeats; None when refused.
+        ahead: How many messages of the lane are answered before it.
+        reason: For people, when it was not accepted.
+    """
+
+    verdict: Verdict
+    message: Message | None = None
+    ahead: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """
+    One line of what happened while a message was answered.
+
+    Attributes:
+        id: Only grows for one message, also over restarts; resume after any id that was seen.
+        event: ``message.accepted``, ``run.created``, ``text.delta`` … (see docs/reference/webhook.md).
+    """
+
+    id: int
+    event: str
+    data: JsonObject
+
+
+class Intake(Protocol):
+    """What the gateway offers an adapter."""
+
+    @property
+    def draining(self) -> bool:
+        """The gateway is shutting down: accept nothing more."""
+
+    async def accept(self, inbound: Inbound) -> Receipt:
+        """
+        Take a message in; when this returns, it survives a power cut.
+
+        Raises:
+            StoreUnavailable: Nothing was written; tell the platform to try again.
+        """
+
+    async def message(self, conversation_adapter: str, tenant: str, message_id: str) -> Message | None:
+        """The message with the platform's id, as it stands now."""
+
+    async def answered(self, message: Message, *, timeout: float) -> Message:
+        """Wait until the message is final or *timeout* seconds have passed; the message as it then stands."""
+
+    def events(self, message: Message, *, after: int = 0) -> AsyncIterator[JournalEntry]:
+        """
+        Follow a message's journal from the entry after *after* to its end.
+
+        Raises:
+            LookupError: *after* is no id of this message's journal.
+        """
+
+    async def stop(self, conversation: Conversation, user: User) -> bool:
+        """Cancel what is being answered there; False when nothing is."""
+
+    async def reset(self, conversation: Conversation, user: User) -> str:
+        """Begin a new thread there; the new thread's id. What waits already is answered on the old one."""
+
+    async def items(
+        self, conversation: Conversation, user: User, *, before: int | None = None, limit: int = 100
+    ) -> list[Item]:
+        """The newest *limit* items of the current thread there, older than *before*, oldest first."""
+
+    async def merged(self, message: Message) -> list[Message]:
+        """The messages that were merged into this one and share its answer."""
+
+    async def file(self, file: FileRef) -> bytes:
+        """
+        The bytes of a stored file.
+
+        Raises:
+            LookupError: There is no such file.
+        """
+
+    @property
+    def outbox(self) -> Outbox:
+        """Deliveries that must survive a restart."""
+
+
+class Adapter(Protocol):
+    """A platform. All methods but `run` may be called before `run` and after it has ended."""
+
+    name: str
+    limits: Limits
+
+    async def run(self, intake: Intake) -> None:
+        """Bring messages in until cancelled. Connection faults are the adapter's own to mend."""
+
+    def unready(self) -> str:
+        """Why it is not connected, in one line; empty when it is."""
+
+    async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
+        """
+        Send a new post that carries *key*, and return the platform's id for it.
+
+        Raises:
+            RateLimited: Wait, then call again; nothing was sent.
+            OutcomeUnknown: It may have been sent; call `find` before any repetition.
+            Forbidden: The bot may not speak there; give up.
+            TooLong: Nothing was sent; the text must be split smaller.
+            AdapterError: Refused; nothing was sent.
+        """
+
+    async def edit(self, target: ReplyTarget, post_id: str, content: Content) -> None:
+        """
+        Replace what a post shows. Repeating an edit is harmless, so an unknown outcome is retried.
+
+        Raises:
+            RateLimited: The platform asked us to wait; the old text stands.
+            PostGone: The post is gone or frozen; make a new one.
+            AdapterError: Refused.
+        """
+
+    async def find(self, target: ReplyTarget, key: str) -> str | None:
+        """
+        The id of the post that carries *key*, or None when there certainly is none.
+
+        Raises:
+            OutcomeUnknown: The platform can't tell.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+@runtime_checkable
+class ShowsTyping(Protocol):
+    """A platform that can show that somebody is working on an answer."""
+
+    async def show_typing(self, target: ReplyTarget, working: bool) -> None: ...
+
+
+@runtime_checkable
+class AddsRoutes(Protocol):
+    """An adapter with HTTP routes of its own in the gateway's server."""
+
+    def routes(self, intake: Intake) -> Iterable[web.AbstractRouteDef]: ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """An adapter that describes its routes: OpenAPI path items, and the schemas they use."""
+
+    def openapi(self) -> tuple[JsonObject, JsonObject]: ...
+
+
+class DeliveryState(StrEnum):
+    """Where an outgoing delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """
+    One signed POST to somebody else's endpoint, tried until it is taken or dead.
+
+    Attributes:
+        id: Constant over all tries; the receiver dedupes on it (``webhook-id``).
+        source: The webhook source whose secret signs it.
+        attempts: How many tries were made.
+        next_at: When the next one is due, in epoch seconds.
+        error: Why the last one failed.
+    """
+
+    id: str
+    source: str
+    url: str
+    body: bytes
+    attempts: int = 0
+    next_at: float = 0.0
+    state: DeliveryState = DeliveryState.PENDING
+    error: str = ""
+    created_at: float = 0.0
+
+
+class Outbox(Protocol):
+    """Deliveries that must survive a restart. `Store` keeps them."""
+
+    async def enqueue(self, delivery: Delivery) -> bool:
+        """Keep a delivery; False when one with this id is kept already (nothing changes then)."""
+
+    async def due(self, source: str, now: float, limit: int) -> list[Delivery]:
+        """The pending deliveries of *source* whose time has come, oldest first."""
+
+    async def next_due(self, source: str) -> float | None:
+        """When the next pending delivery of *source* is due; None when there is none."""
+
+    async def record(self, delivery: Delivery) -> None:
+        """Keep the outcome of a try."""
+
+    async def deliveries(
+        self, source: str = "", state: DeliveryState | None = None, limit: int = 100
+    ) -> list[Delivery]:
+        """The newest deliveries, for people."""
+
+    async def endpoint_fault(self, source: str, url: str) -> EndpointFault | None:
+        """What is wrong with an endpoint; None while it works."""
+
+    async def set_endpoint_fault(self, source: str, url: str, fault: EndpointFault | None) -> None:
+        """Remember (or forget) what is wrong with an endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFault:
+    """
+    An endpoint that fails.
+
+    Attributes:
+        failing_since: Epoch seconds of the first failure in a row.
+        disabled: Deliveries to it have been stopped until somebody drives them again.
+    """
+
+    failing_since: float
+    disabled: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressAnswer:
+    """What somebody else's server answered: the body is cut at the cap that the caller gave."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Egress(Protocol):
+    """
+    The client for addresses that others choose: it never reaches a private network.
+
+    Redirects are not followed, proxies of the environment are not used.
+    """
+
+    def judge(self, url: str) -> str:
+        """
+        Why *url* is refused, without asking DNS; empty when it isn't.
+
+        Scheme, port, credentials and literal addresses can be judged so.
+        """
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        timeout: float = 30.0,
+        max_body: int = 65536,
+    ) -> EgressAnswer:
+        """
+        Send one request to a checked address.
+
+        Raises:
+            Forbidden: The address is refused; no connection was made.
+            AdapterError: No answer came (DNS, connection, TLS, time, size).
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterServices:
+    """
+    What the gateway gives an adapter when it builds it.
+
+    Attributes:
+        egress: The client for addresses that others choose.
+        state_dir: A directory beside the store for small secrets; empty when there is none.
+        own_hosts: ``host:port`` names under which this gateway itself listens.
+    """
+
+    egress: Egress
+    state_dir: str = ""
+    own_hosts: frozenset[str] = frozenset()
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterPlugin(Generic[Settings]):
+    """
+    What an entry point of the group ``assistant_gateway.adapters`` names.
+
+    Attributes:
+        section: The table of the configuration file that belongs to it.
+        settings: The table's schema; unknown keys are refused with their line.
+        from_environment: The table as the environment alone gives it; None when it gives none.
+        build: The adapter for checked settings; None when they enable none.
+    """
+
+    section: str
+    settings: type[Settings]
+    build: Callable[[Settings, AdapterServices], Adapter | None]
+    from_environment: Callable[[Mapping[str, str]], JsonObject | None] = field(default=lambda environ: None)

@@ -1,0 +1,88 @@
+"""
+The entries of a thread, in the shape of the Open Responses items.
+
+An item's body is plain JSON: what every backend converts from and to. Here is the one
+place that knows its keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from assistant_gateway.values import FileRef, FunctionCall, JsonObject, JsonValue
+
+
+def user_message(text: str, files: Sequence[FileRef] = (), *, sender: str = "") -> JsonObject:
+    """A message of a person; *sender* is a label that tells people of one thread apart."""
+    content: list[JsonValue] = [{"type": "input_text", "text": text}] if text or not files else []
+    for file in files:
+        kind = "input_image" if file.content_type.startswith("image/") else "input_file"
+        content.append(
+            {"type": kind, "file_id": file.id, "filename": file.name, "content_type": file.content_type}
+        )
+    body: dict[str, JsonValue] = {"type": "message", "role": "user", "content": content}
+    if sender:
+        body["sender"] = sender
+    return body
+
+
+def assistant_message(text: str, *, id: str = "", status: str = "completed") -> JsonObject:
+    """Something that the assistant said."""
+    body: dict[str, JsonValue] = {
+        "type": "message",
+        "role": "assistant",
+        "status": status,
+        "content": [{"type": "output_text", "text": text, "annotations": []}],
+    }
+    if id:
+        body["id"] = id
+    return body
+
+
+def function_call(call: FunctionCall) -> JsonObject:
+    """The model's wish to call a function."""
+    return {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments}
+
+
+def function_call_output(call_id: str, output: str) -> JsonObject:
+    """What the model is told about a call; pairs with it by ``call_id``."""
+    return {"type": "function_call_output", "call_id": call_id, "output": output}
+
+
+def kind(body: JsonObject) -> str:
+    """The item's type; an item without one is a message (the provider's easy form)."""
+    return str(body.get("type", "message"))
+
+
+def role(body: JsonObject) -> str:
+    """``user`` or ``assistant`` of a message; empty for any other item."""
+    return str(body.get("role", "")) if kind(body) == "message" else ""
+
+
+def text_of(body: JsonObject) -> str:
+    """The text of a message (a refusal is text too); empty for any other item."""
+    content = body.get("content")
+    if kind(body) != "message" or content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    parts = []
+    for part in content if isinstance(content, Sequence) else ():
+        if isinstance(part, dict):
+            parts.append(str(part.get("text") or part.get("refusal") or ""))
+    return "".join(parts)
+
+
+def calls_of(bodies: Iterable[JsonObject]) -> tuple[FunctionCall, ...]:
+    """The function calls among *bodies*, in order."""
+    return tuple(
+        FunctionCall(str(body["call_id"]), str(body["name"]), str(body.get("arguments", "")))
+        for body in bodies
+        if kind(body) == "function_call"
+    )
+
+
+def said(bodies: Iterable[JsonObject]) -> str:
+    """All that the assistant said in *bodies*, parts joined by a blank line."""
+    texts = (text_of(body) for body in bodies if role(body) == "assistant")
+    return "\n\n".join(text for text in texts if text)

@@ -1,0 +1,224 @@
+"""
+The store: verbs that keep the gateway's promises, over SQLite or PostgreSQL.
+
+Callers see verbs and values, never SQL. A verb is one transaction: when it returns, what it
+did is on disk; when it raises, nothing happened. Verbs on a claimed message carry the claim's
+fence and raise `LeaseLost` once another worker has the lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from assistant_gateway.adapter import Outbox, Receipt
+from assistant_gateway.values import (
+    Answer,
+    CallRecord,
+    FileRef,
+    Inbound,
+    Item,
+    JsonObject,
+    Lane,
+    Message,
+    MessageState,
+    Post,
+    Routed,
+    Run,
+    Thread,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    A worker's right to answer one message.
+
+    Attributes:
+        message: The claimed message; its ``run`` is set when an earlier attempt has begun.
+        merged: Messages that share its answer, oldest first.
+        owner: The worker.
+        fence: Grows with every claim of the lane; a write with an older one is refused.
+    """
+
+    message: Message
+    owner: str
+    fence: int
+    merged: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """
+    What the store holds, for metrics and readiness.
+
+    Attributes:
+        messages: How many messages are in each state.
+        oldest_waiting: Seconds since the oldest unfinished message was accepted; 0 when none is.
+    """
+
+    messages: Mapping[MessageState, int]
+    oldest_waiting: float = 0.0
+    deliveries_pending: int = 0
+    deliveries_dead: int = 0
+
+
+class Store(Outbox, Protocol):
+    """The verbs. Times are epoch seconds of the store's own clock."""
+
+    async def open(self) -> None:
+        """
+        Connect, migrate, and free what a dead process of ours had claimed.
+
+        Raises:
+            StoreRefused: Another process has it, its schema is newer, or it is not ours.
+            StoreUnavailable: It can't be reached.
+        """
+
+    async def close(self) -> None:
+        """Finish what is being written, then disconnect."""
+
+    async def ping(self) -> None:
+        """
+        Write something, to know that writing works.
+
+        Raises:
+            StoreUnavailable: It doesn't.
+        """
+
+    # Intake
+
+    async def accept(self, inbound: Inbound, routed: Routed, *, cap: int) -> Receipt:
+        """
+        Take a message in: dedupe keys, lane, thread, files and inbox row, all or nothing.
+
+        More than *cap* unfinished messages in the lane: verdict ``busy``, nothing written. Where the
+        route says interrupt and the lane is being answered, its stop is requested in the same write.
+        """
+
+    async def message(self, id: int) -> Message | None:
+        """The message with our id."""
+
+    async def find_message(self, adapter: str, tenant: str, message_id: str) -> Message | None:
+        """The message with the platform's id."""
+
+    async def merged(self, id: int) -> list[Message]:
+        """The messages that were merged into this one, oldest first."""
+
+    async def journal(self, id: int) -> str | None:
+        """The journal that was kept when the message was answered."""
+
+    # Work
+
+    async def claim(self, owner: str, lease: float) -> Claim | None:
+        """
+        Take the lane that has waited longest and is free and due, and its oldest unfinished message.
+
+        A ready message takes those that wait behind it along where the newest's route says merge or
+        interrupt: the newest is claimed, the older ones become merged into it (at most 50).
+        """
+
+    async def next_wake(self) -> float | None:
+        """When the next lane that nobody holds is due; None when none waits."""
+
+    async def renew(self, owner: str, lease: float) -> Mapping[int, str]:
+        """Extend all leases of *owner*; each lane it still holds, with the stop reason asked for (or empty)."""
+
+    async def release(self, claim: Claim, *, delay: float, failed: bool) -> None:
+        """Give the message back, unanswered, to be tried in *delay* seconds; *failed* counts against it."""
+
+    async def request_stop(self, lane: Lane, reason: str) -> int | None:
+        """Ask for what is being answered in a lane to be stopped; the lane's id, None when nothing is."""
+
+    async def begin(self, claim: Claim, run: Run, items: Sequence[Item]) -> Run:
+        """
+        Open the claim's run and put the messages' items on the thread.
+
+        Where an earlier attempt has begun it, only the attempt is counted up. The run as it stands.
+        """
+
+    async def save_step(
+        self, claim: Claim, items: Sequence[Item], calls: Sequence[CallRecord], run: Run
+    ) -> None:
+        """
+        Keep a step: its items on the thread, its calls in the journal, the run's state.
+
+        An item or a call that is there already is left alone, so that a step may be kept twice.
+        """
+
+    async def calls(self, run_id: str) -> list[CallRecord]:
+        """The journaled calls of a run, in the order they were asked for."""
+
+    async def save_call(self, claim: Claim, record: CallRecord) -> None:
+        """Journal a call's state: before it starts, and after it ended."""
+
+    async def save_post(self, claim: Claim, post: Post) -> None:
+        """Journal a post: its intent (no id) before it is sent, its id after."""
+
+    async def posts(self, run_id: str) -> list[Post]:
+        """The journaled posts of a run, by part."""
+
+    async def conclude(
+        self, claim: Claim, run: Run, answer: Answer, items: Sequence[Item], journal: str
+    ) -> None:
+        """Keep the complete answer: the message is ``final_ready`` and the answer never changes again."""
+
+    async def finish(self, claim: Claim, state: MessageState) -> None:
+        """The person has seen the answer: the message is final and the lane is free."""
+
+    # Threads
+
+    async def open_thread(self, lane: Lane) -> Thread:
+        """The current thread of a lane, made when there is none."""
+
+    async def reset(self, lane: Lane) -> Thread:
+        """Begin a new thread in a lane; messages accepted before keep theirs."""
+
+    async def thread(self, id: str) -> Thread | None:
+        """The thread with this id."""
+
+    async def threads(self, *, limit: int, before: float | None = None, adapter: str = "") -> list[Thread]:
+        """The newest threads."""
+
+    async def items(self, thread_id: str, *, before: int | None = None, limit: int = 200) -> list[Item]:
+        """The newest *limit* items with ``seq`` below *before*, oldest first."""
+
+    async def run_items(self, run_id: str) -> list[Item]:
+        """The items that a run put on its thread, oldest first."""
+
+    async def add_items(self, thread_id: str, items: Sequence[Item]) -> None:
+        """
+        Put items on a thread outside of any run.
+
+        Raises:
+            LookupError: There is no such thread.
+        """
+
+    async def run(self, id: str) -> Run | None:
+        """The run with this id."""
+
+    # Files and small notes
+
+    async def save_file(self, file: FileRef, data: bytes) -> None:
+        """Keep a file; equal bytes are kept once."""
+
+    async def file(self, id: str) -> tuple[FileRef, bytes] | None:
+        """A file and its bytes."""
+
+    async def note(self, scope: str, key: str) -> JsonObject | None:
+        """A small fact (a backend's state, a calibration): a cache, never the truth."""
+
+    async def save_note(self, scope: str, key: str, value: JsonObject) -> None:
+        """Keep a small fact."""
+
+    # Housekeeping
+
+    async def counts(self) -> Counts:
+        """What the store holds."""
+
+    async def sweep(self, *, keys_older_than: float) -> int:
+        """Forget dedupe keys older than this many seconds, where their message is final; how many."""
+
+
+__all__ = ["Claim", "Counts", "Store"]
