@@ -1,0 +1,291 @@
+"""
+Put the configuration together: defaults, then the environment, then the file, then the command line.
+
+Later sources win key by key. Only the two lists of the environment, tools and allowed hosts,
+are added to what the file names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from assistant_gateway.config.document import Document, KeyPath, dotted, read_document
+from assistant_gateway.config.problems import Problems, suggestion
+from assistant_gateway.config.schema import known_keys, shapes
+from assistant_gateway.config.secrets import Reading
+from assistant_gateway.config.settings import AssistantSettings, Config
+from assistant_gateway.errors import ConfigError
+from assistant_gateway.plugins import Plugins
+
+Table = dict[str, object]
+
+_CORE = frozenset(Config.model_fields) - {"adapters", "notes"}
+_LISTS = {
+    "ASSISTANT_GATEWAY_TOOLS": ("tools", "modules"),
+    "ASSISTANT_GATEWAY_EGRESS_ALLOW": ("egress", "allow"),
+}
+_TEXTS = {"ASSISTANT_GATEWAY_STORE": ("store", "url"), "ASSISTANT_GATEWAY_LISTEN": ("server", "listen")}
+_OPTIONS = {
+    "--store": ("store", "url"),
+    "--listen": ("server", "listen"),
+    "--log-format": ("log", "format"),
+    "--log-level": ("log", "level"),
+}
+
+
+def load_config(
+    path: Path | None,
+    environ: Mapping[str, str],
+    plugins: Plugins | None = None,
+    *,
+    options: Mapping[str, str] | None = None,
+) -> Config:
+    """
+    Read, merge and check the whole configuration.
+
+    *options* are command-line options by their name (``--listen``); they win over everything.
+
+    Raises:
+        ConfigError: Something is wrong; every problem has a line with its place, key and remedy.
+    """
+    document = read_document(path) if path else None
+    found = {name: value for name, value in environ.items() if value.strip()}
+    return _Loading(document, found, plugins or Plugins.discover()).load(options or {})
+
+
+class _Loading:
+    """One configuration on its way: what is merged so far, and what is wrong with it."""
+
+    def __init__(self, document: Document | None, environ: Mapping[str, str], plugins: Plugins) -> None:
+        directory = document.path.parent if document else Path()
+        self._file = dict(document.table) if document else {}
+        self._lines = document.lines if document else {}
+        self._directory = directory
+        self._environ = environ
+        self._plugins = plugins
+        self._problems = Problems(document)
+        self._from_file = Reading(self._problems, environ, directory)
+        self._from_environment = Reading(self._problems, environ, directory, literal=True)
+
+    def load(self, options: Mapping[str, str]) -> Config:
+        self._refuse_unknown_tables()
+        table = self._core()
+        self._add_environment(table)
+        self._add_options(table, options)
+        table["assistants"] = assistants = self._assistants(_table(table.get("assistants")))
+        table["backends"] = self._backends(assistants)
+        table["adapters"] = self._adapters()
+        try:
+            config = Config.model_validate(table)
+        except ValidationError as error:
+            self._problems.add_invalid((), error, table, shapes(Config))
+            self._problems.raise_if_any()
+            raise  # unreachable: a refused table has at least one problem
+        self._refuse_dangling_names(config)
+        self._problems.raise_if_any()
+        return config.model_copy(update={"notes": (*self._from_file.notes, *_notes(config))})
+
+    def _refuse_unknown_tables(self) -> None:
+        sections = {plugin.section for plugin in self._plugins.adapters.values()}
+        for key in set(self._file) - _CORE - sections:
+            if fault := self._plugins.adapter_faults.get(key):
+                self._problems.add((key,), fault.reason)
+            else:
+                self._problems.add((key,), f"unknown key; {suggestion(key, _CORE | sections)}")
+        for name, fault in self._plugins.adapter_faults.items():
+            wanted = [f"{name.upper()}_{suffix}" for suffix in ("BOT_TOKEN", "TOKEN", "SECRET")]
+            for variable in set(wanted) & set(self._environ):
+                self._problems.origins.setdefault((name,), variable)
+                self._problems.add((name,), fault.reason)
+
+    def _core(self) -> Table:
+        """The file's own tables, without those of adapters and of backends (their plugins know them)."""
+        core = {key: value for key, value in self._file.items() if key in _CORE - {"backends"}}
+        return self._from_file.table(core, shapes(Config), ())
+
+    def _add_environment(self, table: Table) -> None:
+        for variable, (section, key) in _TEXTS.items():
+            if variable in self._environ and key not in _table(self._file.get(section)):
+                self._put(table, (section, key), self._environ[variable].strip(), variable)
+        modules = _table(table.get("tools")).get("modules")
+        if isinstance(modules, list):  # a file is named relative to the file that names it
+            table["tools"] = {
+                **_table(table["tools"]),
+                "modules": [str(self._directory / name) if _is_file(name) else name for name in modules],
+            }
+        for variable, (section, key) in _LISTS.items():
+            words = [word.strip() for word in self._environ.get(variable, "").split(",") if word.strip()]
+            named = _table(table.get(section)).get(key, [])
+            if words and isinstance(named, list):
+                for index in range(len(named), len(named) + len(words)):
+                    self._problems.origins[section, key, index] = variable
+                table[section] = {**_table(table.get(section)), key: [*named, *words]}
+        self._refuse_missing_files(_table(table.get("tools")).get("modules"))
+
+    def _refuse_missing_files(self, modules: object) -> None:
+        for index, name in enumerate(modules if isinstance(modules, list) else ()):
+            if _is_file(name) and not Path(name).is_file():
+                self._problems.add(("tools", "modules", index), f"there is no file {name}")
+
+    def _add_options(self, table: Table, options: Mapping[str, str]) -> None:
+        for option, value in options.items():
+            self._put(table, _OPTIONS[option], value, option)
+
+    def _put(self, table: Table, path: tuple[str, str], value: str, origin: str) -> None:
+        section, key = path
+        if isinstance(table.get(section, {}), Mapping):
+            table[section] = {**_table(table.get(section)), key: value}
+            self._problems.origins[path] = origin
+
+    def _assistants(self, named: Table) -> Table:
+        """Every assistant with its backend, and with the environment's model where it names none."""
+        backend = "main" if self._has_main else AssistantSettings().backend
+        assistants: Table = {}
+        for name, table in {"default": {}, **named}.items():
+            if isinstance(table, Mapping):
+                table = {"backend": backend, **table}
+                if table["backend"] == "main" and "OPENAI_MODEL" in self._environ:
+                    table = {"model": self._environ["OPENAI_MODEL"].strip(), **table}
+            assistants[name] = table
+        return assistants
+
+    @property
+    def _has_main(self) -> bool:
+        return "OPENAI_API_KEY" in self._environ or "main" in _table(self._file.get("backends"))
+
+    def _backends(self, assistants: Table) -> Table:
+        named = self._file.get("backends", {})
+        if not isinstance(named, Mapping):
+            self._problems.add(("backends",), "should be a table: [backends.NAME]")
+            return {}
+        used = {name for table in assistants.values() for name in _names(_table(table).get("backend"))}
+        if "main" in used and "OPENAI_API_KEY" in self._environ:
+            named = {"main": {}, **named}
+        return {name: self._backend(name, table) for name, table in named.items()}
+
+    def _backend(self, name: str, named: object) -> Table:
+        path: KeyPath = ("backends", name)
+        if not isinstance(named, Mapping):
+            self._problems.add(path, f"should be a table: [backends.{name}]")
+            return {}
+        from_key = name == "main" and "OPENAI_API_KEY" in self._environ
+        kind = named.get("kind", "responses" if from_key else None)
+        if kind not in self._plugins.kinds:
+            hint = (
+                suggestion(str(kind), self._plugins.kinds)
+                if kind
+                else f"one of {', '.join(self._plugins.kinds)}"
+            )
+            text = f'there is no backend kind "{kind}"; {hint}' if kind else f"is missing; {hint}"
+            self._problems.add((*path, "kind"), text)
+            return {"kind": str(kind)}
+        try:
+            plugin = self._plugins.backend(str(kind))
+        except ConfigError as error:
+            self._problems.add((*path, "kind"), str(error))
+            return {"kind": kind}
+        settings = {key: value for key, value in named.items() if key != "kind"}
+        table = self._from_file.table(settings, shapes(plugin.settings), path)
+        if from_key:
+            table = _merged(self._openai(shapes(plugin.settings), path), table)
+        self._refuse_invalid(path, plugin.settings, table)
+        return {"kind": kind, **table}
+
+    def _openai(self, known: tuple[object, ...], path: KeyPath) -> Table:
+        """The environment's key and address, as far as this kind of backend knows them."""
+        keys = known_keys(known) or frozenset()
+        found: Table = {}
+        for variable, key in (("OPENAI_API_KEY", "api_key"), ("OPENAI_BASE_URL", "base_url")):
+            if variable in self._environ and key in keys:
+                found[key] = self._environ[variable].strip()
+                if (*path, key) not in self._lines:
+                    self._problems.origins[*path, key] = variable
+        return self._from_environment.table(found, known, path)
+
+    def _adapters(self) -> Table:
+        adapters: Table = {}
+        for plugin in self._plugins.adapters.values():
+            path: KeyPath = (plugin.section,)
+            try:
+                given = plugin.from_environment(self._environ)
+            except ConfigError as error:
+                self._problems.add(path, str(error))
+                continue
+            named = self._file.get(plugin.section)
+            if given is None and named is None:
+                continue
+            if not isinstance(named, Mapping | None):
+                self._problems.add(path, f"should be a table: [{plugin.section}]")
+                continue
+            known = shapes(plugin.settings)
+            self._note_origins(given or {}, path)
+            table = _merged(
+                self._from_environment.table(given or {}, known, path),
+                self._from_file.table(named or {}, known, path),
+            )
+            self._refuse_invalid(path, plugin.settings, table)
+            adapters[plugin.section] = table
+        return adapters
+
+    def _note_origins(self, given: Mapping[str, object], path: KeyPath) -> None:
+        for key, value in given.items():
+            inner = (*path, key)
+            if isinstance(value, Mapping):
+                self._note_origins(value, inner)
+            elif inner not in self._lines:
+                self._problems.origins[inner] = f"environment: {dotted(inner)}"
+
+    def _refuse_invalid(self, path: KeyPath, settings: type[BaseModel], table: Table) -> None:
+        try:
+            settings.model_validate(table)
+        except ValidationError as error:
+            self._problems.add_invalid(path, error, table, shapes(settings))
+
+    def _refuse_dangling_names(self, config: Config) -> None:
+        for name, assistant in config.assistants.items():
+            for backend in assistant.backends:
+                if backend not in config.backends:
+                    text = f'there is no backend "{backend}"; {suggestion(backend, config.backends)}'
+                    self._problems.add(("assistants", name, "backend"), text)
+        for index, route in enumerate(config.routes):
+            if route.assistant not in config.assistants:
+                hint = suggestion(route.assistant, config.assistants)
+                text = f'there is no assistant "{route.assistant}"; {hint}'
+                self._problems.add(("routes", index, "assistant"), text)
+
+
+def _notes(config: Config) -> list[str]:
+    notes = []
+    kinds = {config.backends[name].get("kind") for name in config.assistants["default"].backends}
+    if kinds == {"demo"}:
+        notes.append(
+            "the demo backend answers, no model does: set OPENAI_API_KEY, or configure [backends.main]"
+        )
+    if config.server.host in ("0.0.0.0", "::"):
+        notes.append(f"{config.server.listen} listens on every network; put a TLS proxy before it")
+    return notes
+
+
+def _table(value: object) -> Table:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _names(value: object) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _is_file(name: object) -> bool:
+    return isinstance(name, str) and (name.endswith(".py") or "/" in name)
+
+
+def _merged(low: Table, high: Table) -> Table:
+    """*high* over *low*, table by table."""
+    merged = {**low, **high}
+    for key in low.keys() & high.keys():
+        below, above = low[key], high[key]
+        if isinstance(below, dict) and isinstance(above, dict):
+            merged[key] = _merged(below, above)
+    return merged

@@ -1,0 +1,136 @@
+"""
+What is wrong with a configuration, said in one line each: file and line, key, what was expected.
+
+All that is wrong is told at once, so that one start shows everything there is to mend.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from assistant_gateway.config.document import Document, KeyPath, dotted
+from assistant_gateway.config.schema import Shapes, description, members
+from assistant_gateway.errors import ConfigError
+
+_EXPECTED = {
+    "missing": "is missing",
+    "extra_forbidden": "unknown key",
+    "string_type": "should be a text in quotes",
+    "int_type": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "float_parsing": "should be a number",
+    "bool_type": "should be true or false",
+    "bool_parsing": "should be true or false",
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be a table",
+    "model_type": "should be a table",
+}
+
+
+@dataclass(slots=True)
+class Problems:
+    """
+    Collects what is wrong, each with the place where it can be mended.
+
+    Attributes:
+        document: The file, where there is one.
+        origins: Where values came from that no file names: a variable or an option.
+    """
+
+    document: Document | None
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+    _found: dict[tuple[str, str], None] = field(default_factory=dict)
+    _paths: set[KeyPath] = field(default_factory=set)
+
+    def add(self, path: KeyPath, message: str) -> None:
+        """Note that the value at *path* is wrong."""
+        self._paths.add(path)
+        self._found.setdefault((self.where(path), message))
+
+    def add_invalid(self, prefix: KeyPath, error: ValidationError, data: object, shapes: Shapes) -> None:
+        """Note what a model refused about *data*, which stands at *prefix*, where nothing is noted yet."""
+        expected: dict[KeyPath, list[str]] = {}
+        for detail in error.errors(include_url=False, include_context=False):
+            # Behind the data's own keys pydantic names the member of a union that it tried.
+            location = tuple(_existing(detail["loc"], data, detail["type"] == "missing"))
+            expected.setdefault(location, []).append(_message(detail["type"], detail["msg"], detail["input"]))
+        for location, messages in expected.items():
+            if (*prefix, *location) in self._paths:
+                continue
+            about = _about(shapes, location)
+            text = " or ".join(dict.fromkeys(messages))
+            self.add((*prefix, *location), f"{text} ({about})" if about else text)
+
+    def raise_if_any(self) -> None:
+        """
+        End with all that was found.
+
+        Raises:
+            ConfigError: Something was.
+        """
+        if self._found:
+            (where, message), *others = self._found
+            raise ConfigError("\n".join([message, *(f"{place}: {text}" for place, text in others)]), where)
+
+    def where(self, path: KeyPath) -> str:
+        """The file and line, or the variable or option, that a key's value came from, and the key."""
+        lines = self.document.lines if self.document else {}
+        for length in range(len(path), 0, -1):
+            part = path[:length]
+            if part in self.origins:
+                return self.origins[part]
+            if part in lines and self.document:
+                return f"{self.document.path}:{lines[part]}: {dotted(path)}"
+        return f"{self.document.path}: {dotted(path)}" if self.document else dotted(path)
+
+
+def suggestion(wrong: str, known: Iterable[str]) -> str:
+    """A question that names the nearest known word, else all of them."""
+    words = sorted(known)
+    close = difflib.get_close_matches(wrong, words, n=1, cutoff=0.6)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return f"known: {', '.join(words)}" if words else "none is known here"
+
+
+def _existing(location: KeyPath, data: object, missing: bool) -> Iterator[int | str]:
+    for part in location:
+        if isinstance(data, Mapping):
+            if part not in data:
+                if missing:
+                    yield part
+                return
+            data = data[part]
+        elif isinstance(data, list | tuple) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            return
+        yield part
+
+
+def _about(shapes: Shapes, location: KeyPath) -> str:
+    about = ""
+    for key in location:
+        about = description(shapes, key) or (about if isinstance(key, int) else "")
+        shapes = members(shapes, key)
+    return about
+
+
+def _message(kind: str, text: str, given: object) -> str:
+    """What pydantic says, in the words of somebody who writes TOML."""
+    if kind == "value_error":
+        return text.removeprefix("Value error, ")
+    text = _EXPECTED.get(kind) or text.replace("Input should be", "should be", 1)
+    # A number is no secret that went astray; a text is shown only where it should be one of a few words.
+    if isinstance(given, bool):
+        return f"{text}, not {str(given).lower()}"
+    if isinstance(given, int | float) or (kind in ("literal_error", "enum") and isinstance(given, str)):
+        return f"{text}, not {given!r}"
+    return text
