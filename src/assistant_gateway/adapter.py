@@ -44,12 +44,14 @@ class Limits:
         edit_interval: Shortest time between two edits of one post, in seconds.
         edits: Whether a post can grow; where it can't, only the complete text is posted.
         unit: What the platform counts.
+        keyed: The platform itself takes a key only once, so that a post may be repeated without looking.
     """
 
     text_length: int
     edit_interval: float = 1.0
     edits: bool = True
     unit: Literal["characters", "utf16", "bytes"] = "characters"
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,15 @@ class Adapter(Protocol):
             AdapterError: Refused.
         """
 
+    async def delete(self, target: ReplyTarget, post_id: str) -> None:
+        """
+        Remove a post; one that is gone already is fine.
+
+        Raises:
+            RateLimited: The platform asked us to wait; the post stands.
+            AdapterError: Refused.
+        """
+
     async def find(self, target: ReplyTarget, key: str) -> str | None:
         """
         The id of the post that carries *key*, or None when there certainly is none.
@@ -220,13 +231,6 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
-
-
-@runtime_checkable
-class ShowsTyping(Protocol):
-    """A platform that can show that somebody is working on an answer."""
-
-    async def show_typing(self, target: ReplyTarget, working: bool) -> None: ...
 
 
 @runtime_checkable

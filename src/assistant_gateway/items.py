@@ -18,7 +18,13 @@ def user_message(text: str, files: Sequence[FileRef] = (), *, sender: str = "") 
     for file in files:
         kind = "input_image" if file.content_type.startswith("image/") else "input_file"
         content.append(
-            {"type": kind, "file_id": file.id, "filename": file.name, "content_type": file.content_type}
+            {
+                "type": kind,
+                "file_id": file.id,
+                "filename": file.name,
+                "content_type": file.content_type,
+                "size": file.size,
+            }
         )
     body: dict[str, JsonValue] = {"type": "message", "role": "user", "content": content}
     if sender:

@@ -1,0 +1,118 @@
+"""
+Call the functions that a model asked for, each at most once.
+
+A call is journaled before it starts and after it ended. One that was started by a process
+that died is made again only if its tool is idempotent, under the same key; otherwise the
+model is told that it may have run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from assistant_gateway.events import RunEvent, ToolCallDone, ToolCallProgress
+from assistant_gateway.store import Claim, Store
+from assistant_gateway.tools import Toolbox, ToolContext
+from assistant_gateway.values import CallRecord, CallState, FunctionCall, Run
+
+
+def error_output(kind: str, message: str) -> str:
+    """A structured error for the model."""
+    return json.dumps({"error": {"type": kind, "message": message}})
+
+
+MAY_HAVE_RUN = error_output(
+    "unknown_outcome",
+    "The gateway was restarted during this call: it may have run. Do not repeat it without asking.",
+)
+INTERRUPTED = error_output("interrupted", "The run ended before this call had a result; it may have run.")
+
+
+def requested(run_id: str, call: FunctionCall) -> CallRecord:
+    """The journal's row of a new call, with the key that stays the same over restarts."""
+    key = hashlib.sha256(f"{run_id}\n{call.call_id}".encode()).hexdigest()[:32]
+    return CallRecord(call, key)
+
+
+class WatchesCalls(Protocol):
+    """What is told about calls, for metrics."""
+
+    def tool_called(self, name: str, ok: bool) -> None: ...
+
+
+class Calls:
+    """The function calls of one run."""
+
+    def __init__(
+        self,
+        store: Store,
+        toolbox: Toolbox,
+        claim: Claim,
+        emit: Callable[[RunEvent], Awaitable[None]],
+        watch: WatchesCalls,
+        *,
+        offered: frozenset[str],
+    ) -> None:
+        self._store = store
+        self._toolbox = toolbox
+        self._claim = claim
+        self._emit = emit
+        self._watch = watch
+        self._offered = offered
+        self._slots = asyncio.Semaphore(toolbox.max_parallel)
+
+    async def make(self, run: Run, records: Iterable[CallRecord]) -> list[CallRecord]:
+        """Make the calls that are not done yet, in parallel; all of them with their outputs."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._make(run, record), name=f"call:{record.call.name}")
+                    for record in records
+                ]
+        except ExceptionGroup as faults:
+            # Tools don't raise: what comes out here is the store's refusal, the same for every call.
+            raise faults.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def _make(self, run: Run, record: CallRecord) -> CallRecord:
+        call = record.call
+        async with self._slots:
+            if record.state is CallState.STARTED and not self._toolbox.is_idempotent(call.name):
+                record = replace(record, state=CallState.DONE, output=MAY_HAVE_RUN, ok=False)
+                await self._store.save_call(self._claim, record)
+            if record.state is not CallState.DONE:
+                record = replace(record, state=CallState.STARTED)
+                await self._store.save_call(self._claim, record)
+                result = await self._toolbox.call(call, self._context(run, record), offered=self._offered)
+                record = replace(record, state=CallState.DONE, output=result.output, ok=result.ok)
+                await self._store.save_call(self._claim, record)
+        self._watch.tool_called(call.name, record.ok)
+        await self._emit(
+            ToolCallDone(
+                call.call_id, call.name, arguments=call.arguments, output=record.output, ok=record.ok
+            )
+        )
+        return record
+
+    def _context(self, run: Run, record: CallRecord) -> ToolContext:
+        inbound = self._claim.message.inbound
+        call_id = record.call.call_id
+
+        async def progress(text: str) -> None:
+            await self._emit(ToolCallProgress(call_id, text))
+
+        return ToolContext(
+            user=inbound.user,
+            conversation=inbound.conversation,
+            run_id=run.id,
+            thread_id=run.thread_id,
+            call_id=call_id,
+            idempotency_key=record.key,
+            metadata=inbound.metadata,
+            report=progress,
+        )

@@ -1,0 +1,312 @@
+"""
+One run under way: what it has said, spent and asked for.
+
+What a step said and asked for is on disk before its functions are called. So a run that a
+crash cut off goes on where it was: finished steps are not asked for again, finished calls
+not made again. A failed step is tried again only while nothing of it has been seen or done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from assistant_gateway import items
+from assistant_gateway.backend import Backend, Step
+from assistant_gateway.calls import INTERRUPTED, Calls, WatchesCalls, error_output, requested
+from assistant_gateway.config import AssistantSettings
+from assistant_gateway.errors import BackendError, StreamCut
+from assistant_gateway.events import (
+    FileDone,
+    ItemDone,
+    RunCreated,
+    RunEvent,
+    RunRequiresAction,
+    RunRestarted,
+    StepCreated,
+    StepDone,
+    TextCreated,
+    TextDelta,
+    TextDone,
+    ToolCallCreated,
+)
+from assistant_gateway.handler import Handlers
+from assistant_gateway.speech import Speech
+from assistant_gateway.store import Claim, Store
+from assistant_gateway.tools import Toolbox
+from assistant_gateway.values import (
+    Answer,
+    CallRecord,
+    CallState,
+    FileRef,
+    Item,
+    JsonObject,
+    Run,
+    RunFailure,
+    RunStatus,
+    ToolSpec,
+    Usage,
+)
+from assistant_gateway.window import Windows, estimate, overhead
+
+PAUSES = (0.5, 2.0, 5.0)  # seconds before the second, third … try of a step
+LONGEST_PAUSE = 30.0  # seconds; who asks for more is not waited for while a person waits
+
+
+class WatchesRuns(WatchesCalls, Protocol):
+    """What is told about runs, for metrics."""
+
+    def step_done(self, assistant: str, usage: Usage | None) -> None: ...
+
+
+class Execution:
+    """One attempt to bring one run to its end."""
+
+    def __init__(
+        self,
+        store: Store,
+        windows: Windows,
+        toolbox: Toolbox,
+        chain: Sequence[Backend],
+        settings: AssistantSettings,
+        claim: Claim,
+        run: Run,
+        handlers: Handlers,
+        watch: WatchesRuns,
+        *,
+        tries: int,
+    ) -> None:
+        self._store = store
+        self._windows = windows
+        self._chain = chain
+        self._settings = settings
+        self._claim = claim
+        self._run = run
+        self._handlers = handlers
+        self._watch = watch
+        self._tries = max(tries, len(chain))
+        self._tools = _offered(toolbox, settings, claim)
+        offered = frozenset(tool.name for tool in self._tools)
+        self._calls = Calls(store, toolbox, claim, self._emit, watch, offered=offered)
+        self._instructions = "\n\n".join(
+            text
+            for text in (
+                settings.instructions,
+                claim.message.routed.instructions,
+                claim.message.inbound.instructions,
+            )
+            if text
+        )
+        self._speech = Speech()
+        self._part: list[str] = []  # the message that is being said, not complete yet
+        self._bodies: list[JsonObject] = []  # complete items that are not on the thread yet
+        self._open: dict[str, CallRecord] = {}  # calls whose outputs are not on the thread yet
+        self._files: list[FileRef] = []
+        self._asked_for = 0  # calls in the whole run
+        self._step = 0
+
+    async def proceed(self) -> tuple[RunStatus, RunFailure | None]:
+        """Go on from where the run stands until it ends by itself: its state, and why it is not complete."""
+        await self._catch_up()
+        for _ in range(self._settings.max_steps):
+            if self._open:
+                await self._call_functions()
+            done = await self._take_step()
+            calls = self._take_calls()
+            if not calls:
+                if done.status == "completed":
+                    return RunStatus.COMPLETED, None
+                return RunStatus.INCOMPLETE, RunFailure(
+                    done.reason or "incomplete", _why_incomplete(done.reason), ""
+                )
+            await self._keep_step(calls)
+        return RunStatus.INCOMPLETE, RunFailure(
+            "max_steps", f"The assistant reached its limit of {self._settings.max_steps} steps.", ""
+        )
+
+    def conclude(self, status: RunStatus, error: RunFailure | None) -> tuple[Run, Answer, tuple[Item, ...]]:
+        """The run's end: the answer, and the items that are not on the thread yet. No call is left open."""
+        bodies = list(self._bodies)
+        if self._part:
+            bodies.append(items.assistant_message("".join(self._part), status="incomplete"))
+        unanswered = [*self._open, *(call.call_id for call in items.calls_of(bodies))]
+        bodies += [items.function_call_output(call_id, INTERRUPTED) for call_id in dict.fromkeys(unanswered)]
+        run = replace(self._run, status=status, error=error)
+        answer = Answer(self._speech.text, status, run.usage, tuple(self._files), error)
+        return run, answer, self._as_items(bodies)
+
+    async def _emit(self, event: RunEvent) -> None:
+        self._speech.hear(event)
+        await self._handlers.emit(event)
+
+    async def _catch_up(self) -> None:
+        """Say what earlier attempts have put on disk, and find the calls that are still open."""
+        if self._run.attempt == 1:
+            await self._emit(RunCreated(self._run))
+            return
+        await self._emit(RunRestarted(self._run))
+        answered = set()
+        for item in await self._store.run_items(self._run.id):
+            text = items.text_of(item.body) if items.role(item.body) == "assistant" else ""
+            if text:
+                await self._emit(TextCreated(item.id))
+                await self._emit(TextDelta(item.id, text))
+                await self._emit(TextDone(item.id, text))
+            if items.kind(item.body) == "function_call_output":
+                answered.add(str(item.body["call_id"]))
+        for record in await self._store.calls(self._run.id):
+            self._asked_for += 1
+            if record.call.call_id not in answered:
+                self._open[record.call.call_id] = record
+                await self._emit(ToolCallCreated(record.call.call_id, record.call.name))
+
+    async def _take_step(self) -> StepDone:
+        """Make one model call; try again, or another backend, while nothing of it has been seen."""
+        attempt = 0
+        while True:
+            backend = self._chain[min(attempt, len(self._chain) - 1)]
+            attempt += 1
+            try:
+                return await self._stream(backend, await self._next_step(backend))
+            except BackendError as fault:
+                seen = bool(self._part or self._bodies)
+                another = attempt < len(self._chain)
+                impatient = fault.retry_after > LONGEST_PAUSE and not another
+                if seen or not fault.retryable or impatient or attempt >= self._tries:
+                    raise
+                pause = 0.0 if another else max(fault.retry_after, PAUSES[min(attempt, len(PAUSES)) - 1])
+                structlog.get_logger().warning(
+                    "step.retried", backend=backend.name, code=fault.code, pause=pause, reason=str(fault)
+                )
+                await asyncio.sleep(pause)
+
+    async def _next_step(self, backend: Backend) -> Step:
+        window = await self._windows.window(
+            self._run.thread_id,
+            model=f"{backend.name}/{self._settings.model}",
+            tokens=self._settings.window_tokens,
+            overhead=overhead(self._instructions, self._tools),
+        )
+        return Step(
+            run_id=self._run.id,
+            thread_id=self._run.thread_id,
+            index=self._step,
+            model=self._settings.model,
+            instructions=self._instructions,
+            items=window,
+            load_file=self._load_file,
+            tools=self._tools,
+            max_output_tokens=self._settings.max_output_tokens,
+            options=self._settings.options,
+            state=await self._store.note(f"backend:{backend.name}", self._run.thread_id) or {},
+        )
+
+    async def _stream(self, backend: Backend, step: Step) -> StepDone:
+        self._part = []
+        self._bodies = []
+        done: StepDone | None = None
+        await self._emit(StepCreated(step.index))
+        async with aclosing(backend.stream(step)) as events:
+            async for event in events:
+                if type(event) is TextDelta:
+                    self._part.append(event.delta)
+                elif type(event) is ItemDone:
+                    self._bodies.append(event.body)
+                    if items.role(event.body) == "assistant":
+                        self._part = []
+                elif type(event) is FileDone:
+                    self._files.append(event.file)
+                elif type(event) is StepDone:
+                    done = event
+                await self._emit(event)
+        if done is None:
+            raise StreamCut("The provider's stream ended early.")
+        self._step += 1
+        if done.usage is not None:
+            self._run = replace(self._run, usage=self._run.usage + done.usage)
+            await self._windows.learn(
+                f"{backend.name}/{step.model}",
+                characters=sum(map(estimate, step.items)) + overhead(step.instructions, step.tools),
+                tokens=done.usage.input_tokens,
+            )
+        if done.state is not None:
+            await self._store.save_note(f"backend:{backend.name}", self._run.thread_id, done.state)
+        self._watch.step_done(self._run.assistant, done.usage)
+        return done
+
+    def _take_calls(self) -> list[CallRecord]:
+        """The step's calls, each once; what is over the run's limit gets an error instead of a call."""
+        records: dict[str, CallRecord] = {}
+        bodies = []
+        for body in self._bodies:
+            for call in items.calls_of([body]):
+                if call.call_id in records:
+                    break  # the same call twice is one call
+                self._asked_for += 1
+                record = requested(self._run.id, call)
+                if self._asked_for > self._settings.max_calls:
+                    output = error_output(
+                        "too_many_calls", f"A run may make {self._settings.max_calls} calls."
+                    )
+                    record = replace(record, state=CallState.DONE, output=output, ok=False)
+                records[call.call_id] = record
+            else:
+                bodies.append(body)
+        self._bodies = bodies
+        return list(records.values())
+
+    async def _keep_step(self, calls: Sequence[CallRecord]) -> None:
+        self._run = replace(self._run, status=RunStatus.REQUIRES_ACTION)
+        self._open = {record.call.call_id: record for record in calls}
+        await self._store.save_step(self._claim, self._as_items(self._bodies), calls, self._run)
+        self._bodies = []
+        await self._emit(RunRequiresAction(self._run, tuple(record.call for record in calls)))
+
+    async def _call_functions(self) -> None:
+        records = await self._calls.make(self._run, self._open.values())
+        outputs = [items.function_call_output(record.call.call_id, record.output) for record in records]
+        self._run = replace(self._run, status=RunStatus.IN_PROGRESS)
+        await self._store.save_step(self._claim, self._as_items(outputs), [], self._run)
+        self._open = {}
+
+    def _as_items(self, bodies: Sequence[JsonObject]) -> tuple[Item, ...]:
+        found = []
+        for number, body in enumerate(bodies):
+            if items.kind(body) == "function_call_output":
+                # One output per call, whichever attempt writes it.
+                id = f"{self._run.id}.out.{body['call_id']}"
+            else:
+                id = f"{self._run.id}.{self._run.attempt}.{self._step}.{number}"
+            found.append(Item(id, body, run_id=self._run.id))
+        return tuple(found)
+
+    async def _load_file(self, id: str) -> bytes:
+        found = await self._store.file(id)
+        if found is None:
+            raise LookupError(id)
+        return found[1]
+
+
+def _offered(toolbox: Toolbox, settings: AssistantSettings, claim: Claim) -> tuple[ToolSpec, ...]:
+    """The assistant's tools for this person, narrowed by the route."""
+    user, narrowed = claim.message.inbound.user, claim.message.routed.tools
+    specs = toolbox.specs(settings.tools, user)
+    if narrowed is None:
+        return specs
+    names = {spec.name for spec in toolbox.specs(narrowed, user)}
+    return tuple(spec for spec in specs if spec.name in names)
+
+
+def _why_incomplete(reason: str) -> str:
+    match reason:
+        case "max_output_tokens":
+            return "the answer reached its longest length."
+        case "content_filter":
+            return "the provider's content filter ended the answer."
+        case _:
+            return "the provider ended the answer early."

@@ -1,0 +1,223 @@
+"""
+The door: a message is cleaned, routed and on disk before the platform is told "received".
+
+Whatever a platform delivers twice is accepted once. What can't be accepted is refused in
+words that the person gets to see; nothing is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from assistant_gateway.adapter import JournalEntry, Outbox, Receipt, Verdict
+from assistant_gateway.errors import StoreUnavailable
+from assistant_gateway.journal import Journal, Journals
+from assistant_gateway.routing import Refusal, Router
+from assistant_gateway.store import Store
+from assistant_gateway.values import (
+    Busy,
+    Conversation,
+    FileRef,
+    Inbound,
+    Item,
+    Lane,
+    Message,
+    MessageState,
+    Routed,
+    User,
+)
+
+LONGEST_TEXT = 40_000  # characters of one message; what is beyond is cut, visibly
+# U+0000 is refused by PostgreSQL and cuts strings in SQLite; lone surrogates can't be encoded at all.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class WatchesIntake(Protocol):
+    """What is told about the door, for metrics."""
+
+    def accepted(self, adapter: str, verdict: Verdict, seconds: float) -> None: ...
+
+
+class Inbox:
+    """
+    The gateway's `Intake`.
+
+    Args:
+        wake: Tells the worker that something is ready.
+        stop: Tells the worker to end the run of a lane.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        router: Router,
+        journals: Journals,
+        watch: WatchesIntake,
+        *,
+        cap: int,
+        wake: Callable[[], None],
+        stop: Callable[[int, str], None],
+    ) -> None:
+        self._store = store
+        self._router = router
+        self._journals = journals
+        self._watch = watch
+        self._cap = cap
+        self._wake = wake
+        self._stop = stop
+        self._draining = False
+        self._log = structlog.get_logger()
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._store
+
+    def drain(self) -> None:
+        """Accept nothing more."""
+        self._draining = True
+
+    async def accept(self, inbound: Inbound) -> Receipt:
+        routed = self._router.route(inbound)
+        if isinstance(routed, Refusal):
+            self._watch.accepted(inbound.conversation.adapter, Verdict.REFUSED, 0.0)
+            self._log.info("message.refused", adapter=inbound.conversation.adapter, reason=routed.reason)
+            return Receipt(Verdict.REFUSED, reason=routed.reason)
+        return await self.accept_routed(inbound, routed)
+
+    async def accept_routed(self, inbound: Inbound, routed: Routed) -> Receipt:
+        """Take a message in whose way is already decided."""
+        if self._draining:
+            raise StoreUnavailable("the gateway is shutting down")
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        receipt = await self._store.accept(cleaned(inbound), routed, cap=self._cap)
+        adapter = inbound.conversation.adapter
+        self._watch.accepted(adapter, receipt.verdict, loop.time() - started)
+        if receipt.verdict is Verdict.ACCEPTED and receipt.message is not None:
+            if routed.busy is Busy.INTERRUPT:
+                self._stop(receipt.message.lane_id, "interrupted")
+            self._wake()
+            self._log.info(
+                "message.accepted", adapter=adapter, message=receipt.message.id, ahead=receipt.ahead
+            )
+        else:
+            self._log.info("message.not_new", adapter=adapter, verdict=receipt.verdict.value)
+        return receipt
+
+    async def message(self, conversation_adapter: str, tenant: str, message_id: str) -> Message | None:
+        return await self._store.find_message(conversation_adapter, tenant, message_id)
+
+    async def answered(self, message: Message, *, timeout: float) -> Message:
+        if message.state is MessageState.MERGED or message.answer is None:
+            journal = await self._live_journal(message)
+            if journal is not None:
+                try:
+                    await asyncio.wait_for(journal.wait_closed(), timeout)
+                except TimeoutError:
+                    self._log.debug("message.still_answering", message=message.id)
+        return await self._store.message(message.id) or message
+
+    async def events(self, message: Message, *, after: int = 0) -> AsyncIterator[JournalEntry]:
+        journal = await self._live_journal(message)
+        if journal is None:
+            journal = await self._kept_journal(message)
+        async for entry in journal.follow(after):
+            yield entry
+
+    async def stop(self, conversation: Conversation, user: User) -> bool:
+        return await self.stop_lane(self._lane(conversation, user))
+
+    async def stop_lane(self, lane: Lane) -> bool:
+        """Cancel what is being answered in a lane; False when nothing is."""
+        lane_id = await self._store.request_stop(lane, "stopped")
+        if lane_id is not None:
+            self._stop(lane_id, "stopped")
+            self._log.info("run.stop_requested", adapter=lane.adapter, lane=lane_id)
+        return lane_id is not None
+
+    async def reset(self, conversation: Conversation, user: User) -> str:
+        thread = await self._store.reset(self._lane(conversation, user))
+        self._log.info("thread.reset", adapter=conversation.adapter, thread=thread.id)
+        return thread.id
+
+    async def items(
+        self, conversation: Conversation, user: User, *, before: int | None = None, limit: int = 100
+    ) -> list[Item]:
+        thread = await self._store.open_thread(self._lane(conversation, user))
+        return await self._store.items(thread.id, before=before, limit=limit)
+
+    async def merged(self, message: Message) -> list[Message]:
+        return await self._store.merged(message.id)
+
+    async def file(self, file: FileRef) -> bytes:
+        found = await self._store.file(file.id)
+        if found is None:
+            raise LookupError(file.id)
+        return found[1]
+
+    def _lane(self, conversation: Conversation, user: User) -> Lane:
+        routed = self._router.route(Inbound(conversation, "", user, ""))
+        if isinstance(routed, Refusal):
+            return Lane(conversation.adapter, conversation.tenant, conversation.channel, conversation.topic)
+        return routed.lane
+
+    async def _live_journal(self, message: Message) -> Journal | None:
+        """The journal that is being written; None when the message is answered."""
+        journal = self._journals.get(message.id)
+        if journal is not None:
+            return journal
+        # Opened before the look at the store: an answer that comes in between closes it.
+        opened = self._journals.open(message)
+        now = await self._store.message(message.id) or message
+        target = now
+        while target.state is MessageState.MERGED and target.merged_into is not None:
+            target = await self._store.message(target.merged_into) or target
+        if target.answer is not None or target.state.is_final:
+            self._journals.drop(message.id)
+            return None
+        if target.id != message.id:
+            opened.forward(self._journals.open(target))
+            self._journals.drop(message.id)
+        return opened
+
+    async def _kept_journal(self, message: Message) -> Journal:
+        while message.state is MessageState.MERGED and message.merged_into is not None:
+            message = await self._store.message(message.merged_into) or message
+        kept = await self._store.journal(message.id)
+        if kept is not None:
+            return Journal.load(message, kept)
+        journal = Journal(message)
+        if message.answer is not None:
+            journal.close(message.run, message.answer)
+        return journal
+
+
+def cleaned(inbound: Inbound) -> Inbound:
+    """The message as it can be stored and shown to a model."""
+    text = storable(inbound.text)
+    if len(text) > LONGEST_TEXT:
+        left_out = len(text) - LONGEST_TEXT
+        text = f"{text[:LONGEST_TEXT]}\n[{left_out} characters were left out here: the message was too long.]"
+    user = replace(inbound.user, id=storable(inbound.user.id), name=storable(inbound.user.name))
+    return replace(
+        inbound,
+        text=text,
+        user=user,
+        instructions=storable(inbound.instructions),
+        metadata={storable(key): storable(value) for key, value in inbound.metadata.items()},
+    )
+
+
+def storable(text: str) -> str:
+    """*text* with U+FFFD for what no store can keep."""
+    return _UNSTORABLE.sub("\ufffd", text)

@@ -1,0 +1,139 @@
+"""
+The part of a thread that a model is shown: the newest whole turns that fit its budget.
+
+A turn begins with what people said and ends before they speak again. Turns are never cut,
+so a function call never loses its output; only a newest turn that is too large by itself is
+shortened, by its oldest whole steps. Reading stops where the budget ends: the cost
+does not depend on the length of the thread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from assistant_gateway import items
+from assistant_gateway.store import Store
+from assistant_gateway.values import Item, JsonObject, ToolSpec
+
+CHARACTERS_PER_TOKEN = 3.5  # before the provider has told better; English prose is near 4, code near 3
+IMAGE_TOKENS = 1_100  # a rough middle of what vision models charge for one picture
+PAGE = 100  # items read at once
+
+
+def estimate(body: JsonObject) -> int:
+    """The size of an item in characters, as a model will see it."""
+    size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
+    content = body.get("content")
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and part.get("type") == "input_image":
+            size += int(IMAGE_TOKENS * CHARACTERS_PER_TOKEN)
+        elif isinstance(part, dict) and isinstance(part.get("size"), int):
+            size += part["size"]
+    return size
+
+
+def overhead(instructions: str, tools: Sequence[ToolSpec]) -> int:
+    """The size in characters of what every model call carries beside the thread."""
+    specs = sum(len(json.dumps(tool.parameters)) + len(tool.name) + len(tool.description) for tool in tools)
+    return len(instructions) + specs
+
+
+def turns(bodies: Sequence[JsonObject]) -> list[list[JsonObject]]:
+    """Split items into turns; what stands before the first person's message is a turn of its own."""
+    found: list[list[JsonObject]] = []
+    spoken = False
+    for body in bodies:
+        asks = items.role(body) == "user"
+        if not found or (asks and not spoken):
+            found.append([])
+        found[-1].append(body)
+        spoken = asks
+    return found
+
+
+def shorten(turn: Sequence[JsonObject], budget: int) -> list[JsonObject]:
+    """The question of a turn and its newest whole steps within *budget* characters."""
+    asked = [body for body in turn if items.role(body) == "user"]
+    steps = _steps([body for body in turn if items.role(body) != "user"])
+    left = budget - sum(map(estimate, asked))
+    kept: list[list[JsonObject]] = []
+    for step in reversed(steps):
+        left -= sum(map(estimate, step))
+        if left < 0:
+            break
+        kept.append(step)
+    return asked + [body for step in reversed(kept) for body in step]
+
+
+def fit(bodies: Sequence[JsonObject], budget: int) -> list[JsonObject]:
+    """The newest whole turns of *bodies* within *budget* characters; the newest turn always."""
+    kept: list[list[JsonObject]] = []
+    left = budget
+    for turn in reversed(turns(bodies)):
+        size = sum(map(estimate, turn))
+        if size > left:
+            if not kept:
+                kept.append(shorten(turn, budget))
+            break
+        kept.append(turn)
+        left -= size
+    return [body for turn in reversed(kept) for body in turn]
+
+
+class Windows:
+    """Makes windows from stored threads, and learns from providers how long a token is."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ratios: dict[str, float] = {}
+
+    async def window(self, thread_id: str, *, model: str, tokens: int, overhead: int) -> list[JsonObject]:
+        """The newest whole turns that fit *tokens*, beside *overhead* characters of other text."""
+        budget = int(tokens * await self._ratio(model)) - overhead
+        read: list[Item] = []
+        size = 0
+        while True:
+            page = await self._store.items(thread_id, before=read[0].seq if read else None, limit=PAGE)
+            read = page + read
+            size += sum(estimate(item.body) for item in page)
+            # One page beyond the budget: the turn at its edge must be seen whole to be left out whole.
+            if len(page) < PAGE or (size > budget and _has_turn_start(page)):
+                return fit([item.body for item in read], budget)
+
+    async def learn(self, model: str, *, characters: int, tokens: int) -> None:
+        """Take note that the provider counted *tokens* for *characters*."""
+        if tokens < 50 or characters < 200:
+            return
+        measured = min(8.0, max(0.5, characters / tokens))
+        before = await self._ratio(model)
+        ratio = before + 0.3 * (measured - before)
+        self._ratios[model] = ratio
+        if abs(ratio - before) > 0.05 * before:
+            await self._store.save_note("calibration", model, {"characters_per_token": ratio})
+
+    async def _ratio(self, model: str) -> float:
+        if model not in self._ratios:
+            note = await self._store.note("calibration", model) or {}
+            ratio = note.get("characters_per_token")
+            self._ratios[model] = float(ratio) if isinstance(ratio, int | float) else CHARACTERS_PER_TOKEN
+        return self._ratios[model]
+
+
+def _has_turn_start(page: Sequence[Item]) -> bool:
+    return any(items.role(item.body) == "user" for item in page)
+
+
+def _steps(bodies: Sequence[JsonObject]) -> list[list[JsonObject]]:
+    """Group a turn's items so that a call and its output are in one group."""
+    steps: list[list[JsonObject]] = []
+    after_output = True
+    for body in bodies:
+        is_output = items.kind(body) == "function_call_output"
+        if after_output and not is_output:
+            steps.append([])
+        if not steps:
+            steps.append([])
+        steps[-1].append(body)
+        after_output = is_output
+    return steps

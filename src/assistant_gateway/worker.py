@@ -1,0 +1,341 @@
+"""
+Answer accepted messages: one run at a time in each lane, in the order of acceptance.
+
+The database decides who may answer what; the worker only claims, runs and delivers. Every
+state in which a process can die is one that the next claim resumes from: before the run,
+in the middle of it, or with the complete answer on disk and not yet shown. A message that
+fails again and again ends in a visible error, and its lane goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from assistant_gateway.adapter import Adapter
+from assistant_gateway.config import WorkerSettings
+from assistant_gateway.errors import LeaseLost, StoreError
+from assistant_gateway.events import RunDone
+from assistant_gateway.execution import WatchesRuns
+from assistant_gateway.handler import Handlers, RunHandler
+from assistant_gateway.journal import Journals
+from assistant_gateway.listeners import Listeners
+from assistant_gateway.replies import Reply, Undeliverable
+from assistant_gateway.replies.reply import WatchesReplies
+from assistant_gateway.runner import Outcome, Runner, Stop, failed
+from assistant_gateway.store import Claim, Store
+from assistant_gateway.values import Answer, Message, MessageState, Post, ReplyTarget, Run, RunStatus
+
+CLAIMERS = 4  # claims under way at once; each waits for the disk
+POLL = 1.0  # seconds, the longest wait when nothing tells of new work
+RETRY = (1.0, 5.0, 30.0)  # seconds before a failed message is tried again
+
+
+class WatchesWork(WatchesRuns, WatchesReplies, Protocol):
+    """What is told about the worker's doings, for metrics."""
+
+    def run_started(self, assistant: str) -> None: ...
+    def run_done(self, assistant: str, status: RunStatus, seconds: float) -> None: ...
+    def dead_lettered(self, adapter: str) -> None: ...
+
+
+class Worker:
+    """
+    Works the inbox off.
+
+    Args:
+        adapters: By name; None where nothing is shown on a platform (the Python API).
+        owner: Names this process in leases; unique among all that ever share the store.
+        handlers: Follow every run (the user's own, telemetry).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        adapters: Mapping[str, Adapter | None],
+        journals: Journals,
+        listeners: Listeners,
+        settings: WorkerSettings,
+        watch: WatchesWork,
+        *,
+        owner: str,
+        handlers: Sequence[RunHandler] = (),
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._adapters = adapters
+        self._journals = journals
+        self._listeners = listeners
+        self._settings = settings
+        self._watch = watch
+        self._owner = owner
+        self._handlers = tuple(handlers)
+        # One token wakes one claimer, which then claims until nothing is left.
+        self._work: asyncio.Queue[None] = asyncio.Queue(CLAIMERS)
+        self._free = asyncio.Semaphore(settings.max_runs)
+        self._live: dict[int, tuple[Stop, asyncio.Task[None]]] = {}
+        self._closing = asyncio.Event()
+        self._log = structlog.get_logger()
+
+    @property
+    def live(self) -> int:
+        """How many messages are being answered now."""
+        return len(self._live)
+
+    def wake(self) -> None:
+        """Something may be ready: look now."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._work.put_nowait(None)
+
+    def stop(self, lane_id: int, reason: str) -> None:
+        """End the run of a lane, if this process has it."""
+        if lane_id in self._live:
+            self._live[lane_id][0].request(reason)
+
+    async def run(self) -> None:
+        """
+        Work until `drain`; then give running answers ``drain_seconds`` to end, and let go of the others.
+
+        What is let go of stays on disk and is taken up by the next process.
+        """
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew(), name="worker:renew")
+            async with asyncio.TaskGroup() as claimers:
+                for number in range(CLAIMERS):
+                    claimers.create_task(self._claim(group), name=f"worker:claim:{number}")
+            await self._settle()
+            renewing.cancel()
+
+    def drain(self) -> None:
+        """Claim nothing more."""
+        self._closing.set()
+        for _ in range(CLAIMERS):
+            self.wake()
+
+    async def _settle(self) -> None:
+        running = [task for _, task in self._live.values()]
+        if running:
+            self._log.info("worker.draining", runs=len(running), seconds=self._settings.drain_seconds)
+            _, late = await asyncio.wait(running, timeout=self._settings.drain_seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    async def _claim(self, group: asyncio.TaskGroup) -> None:
+        """Claim and answer, as long as there is something to claim and room to run it."""
+        while not self._closing.is_set():
+            await self._free.acquire()
+            claim = None
+            try:
+                if not self._closing.is_set():
+                    claim = await self._store.claim(self._owner, self._settings.lease_seconds)
+            except StoreError as error:
+                self._log.error("worker.claim_failed", reason=str(error))
+                await self._pause(POLL)
+            finally:
+                if claim is None:
+                    self._free.release()
+            if claim is None:
+                await self._pause(await self._idle())
+                continue
+            self._start(claim, group)
+
+    def _start(self, claim: Claim, group: asyncio.TaskGroup) -> None:
+        lane_id, stop = claim.message.lane_id, Stop()
+        task = group.create_task(self._answer(claim, stop), name=f"answer:{claim.message.id}")
+        self._live[lane_id] = live = (stop, task)
+
+        def let_go(_: asyncio.Task[None]) -> None:
+            # The lane may have been claimed again before this task was quite over.
+            if self._live.get(lane_id) is live:
+                del self._live[lane_id]
+            self._free.release()
+            self.wake()
+
+        task.add_done_callback(let_go)
+
+    async def _idle(self) -> float:
+        """Seconds to wait when nothing could be claimed."""
+        try:
+            due = await self._store.next_wake()
+        except StoreError:
+            return POLL
+        return POLL if due is None else min(POLL, max(0.0, due))
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._work.get(), seconds)
+
+    async def _renew(self) -> None:
+        """Keep the leases of all running answers, and learn of stops that others asked for."""
+        while True:
+            await asyncio.sleep(self._settings.lease_seconds / 3)
+            if not self._live:
+                continue
+            try:
+                held = await self._store.renew(self._owner, self._settings.lease_seconds)
+            except StoreError as error:
+                self._log.error("worker.renew_failed", reason=str(error))
+                continue
+            for lane_id, (stop, task) in list(self._live.items()):
+                if lane_id not in held:
+                    task.cancel()
+                elif held[lane_id]:
+                    stop.request(held[lane_id])
+
+    async def _answer(self, claim: Claim, stop: Stop) -> None:
+        message = claim.message
+        inbound = message.inbound
+        with bound_contextvars(
+            adapter=inbound.conversation.adapter,
+            tenant=inbound.conversation.tenant,
+            message=message.id,
+            thread=message.thread_id,
+        ):
+            try:
+                await self._resume(claim, stop)
+            except asyncio.CancelledError:
+                # The process ends (or lost the lane): what is on disk is enough to go on from.
+                with contextlib.suppress(StoreError):
+                    await asyncio.shield(self._store.release(claim, delay=0.0, failed=False))
+                raise
+            except LeaseLost:
+                self._log.warning("message.lease_lost")
+            except StoreError as error:
+                self._log.error("message.interrupted", reason=str(error))
+                await self._give_back(claim, failed=False)
+            except Exception:
+                self._log.exception("message.failed", failures=message.failures + 1)
+                await self._give_back(claim, failed=True)
+
+    async def _give_back(self, claim: Claim, *, failed: bool) -> None:
+        pause = RETRY[min(claim.message.failures, len(RETRY) - 1)]
+        try:
+            await self._store.release(claim, delay=pause, failed=failed)
+        except StoreError as error:
+            # The lease runs out by itself, here or in the next process.
+            self._log.error("message.release_failed", reason=str(error))
+
+    async def _resume(self, claim: Claim, stop: Stop) -> None:
+        """Take the message up where it stands."""
+        message = claim.message
+        if message.inbound.conversation.adapter not in self._adapters:
+            self._log.error("adapter.missing", adapter=message.inbound.conversation.adapter)
+            await self._bury(claim)
+            return
+        if message.state is MessageState.FINAL_READY and message.run and message.answer:
+            if message.failures >= self._settings.tries:
+                await self._bury(claim)
+                return
+            reply = await self._reply(claim, message.run)
+            await self._deliver(claim, reply, message.answer)
+            return
+        for merged in claim.merged:
+            self._journals.open(merged).forward(self._journals.open(message))
+            self._journals.drop(merged.id)
+        run = await self._runner.begin(claim)
+        with bound_contextvars(run=run.id, assistant=run.assistant):
+            await self._run(claim, run, stop)
+
+    async def _run(self, claim: Claim, run: Run, stop: Stop) -> None:
+        message = claim.message
+        journal = self._journals.open(message)
+        journal.begin(run.attempt)
+        reply = await self._reply(claim, run)
+        followers = [journal, *self._handlers, *self._listeners.of(message)]
+        handlers = Handlers([*([reply] if reply else []), *followers])
+        started = asyncio.get_running_loop().time()
+        self._watch.run_started(run.assistant)
+        try:
+            async with asyncio.TaskGroup() as group:
+                if reply is not None:
+                    group.create_task(reply.grow(), name=f"reply:{run.id}")
+                try:
+                    outcome = await self._execute(claim, run, handlers, stop)
+                finally:
+                    if reply is not None:
+                        reply.close()
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from None
+        kept = journal.ended(outcome.run, outcome.answer)
+        await self._store.conclude(claim, outcome.run, outcome.answer, outcome.items, kept)
+        journal.close(outcome.run, outcome.answer)
+        self._journals.drop(message.id)
+        await handlers.emit(RunDone(outcome.run, outcome.answer.text, outcome.answer.files))
+        await handlers.close()
+        seconds = asyncio.get_running_loop().time() - started
+        self._watch.run_done(run.assistant, outcome.run.status, seconds)
+        self._log.info(
+            "run.done",
+            status=outcome.run.status.value,
+            attempt=outcome.run.attempt,
+            seconds=round(seconds, 3),
+            input_tokens=outcome.run.usage.input_tokens,
+            output_tokens=outcome.run.usage.output_tokens,
+        )
+        await self._deliver(claim, reply, outcome.answer)
+
+    async def _execute(self, claim: Claim, run: Run, handlers: Handlers, stop: Stop) -> Outcome:
+        message = claim.message
+        if message.failures >= self._settings.tries:
+            return failed(run, "failed_repeatedly", "The message could not be answered, in several tries.")
+        if message.attempts >= self._settings.crashes:
+            return failed(run, "crashed_repeatedly", "Answering this message was cut off again and again.")
+        return await self._runner.execute(claim, run, handlers, stop)
+
+    async def _reply(self, claim: Claim, run: Run) -> Reply | None:
+        """The reply on the message's platform; None where nothing is shown (the Python API)."""
+        inbound = claim.message.inbound
+        adapter = self._adapters[inbound.conversation.adapter]
+        if adapter is None:
+            return None
+
+        async def save(post: Post) -> None:
+            await self._store.save_post(claim, post)
+
+        return Reply(
+            adapter,
+            ReplyTarget(inbound.conversation, inbound.message_id, inbound.user, inbound.reply_to),
+            run.id,
+            save=save,
+            posts=await self._store.posts(run.id) if run.attempt > 1 or claim.message.attempts else [],
+            watch=self._watch,
+        )
+
+    async def _deliver(self, claim: Claim, reply: Reply | None, answer: Answer) -> None:
+        """Show the complete answer, then let the lane go on."""
+        state = _final_state(claim.message, answer, self._settings)
+        if reply is not None:
+            try:
+                await reply.finish(answer)
+            except Undeliverable as refusal:
+                self._log.error("reply.undeliverable", reason=str(refusal))
+                await self._bury(claim)
+                return
+        await self._store.finish(claim, state)
+        if state is MessageState.DEAD_LETTER:
+            self._watch.dead_lettered(claim.message.inbound.conversation.adapter)
+
+    async def _bury(self, claim: Claim) -> None:
+        self._log.error("message.dead_letter")
+        self._watch.dead_lettered(claim.message.inbound.conversation.adapter)
+        await self._store.finish(claim, MessageState.DEAD_LETTER)
+
+
+def _final_state(message: Message, answer: Answer, settings: WorkerSettings) -> MessageState:
+    if message.failures >= settings.tries or message.attempts >= settings.crashes:
+        return MessageState.DEAD_LETTER
+    match answer.status:
+        case RunStatus.COMPLETED | RunStatus.INCOMPLETE:
+            return MessageState.DELIVERED
+        case RunStatus.CANCELLED:
+            return MessageState.CANCELLED
+        case _:
+            return MessageState.FAILED_VISIBLE
