@@ -1,5 +1,5 @@
 """
-Find adapters, backends and tool packages by their entry points.
+Find adapters and backends by their entry points.
 
 The built-in ones are found exactly as a stranger's. Adapters are loaded at the start, backends
 only when a configured one is of their kind. A package that can't be imported stops nobody who
@@ -22,7 +22,6 @@ from assistant_gateway.errors import ConfigError
 
 ADAPTERS = "assistant_gateway.adapters"
 BACKENDS = "assistant_gateway.backends"
-TOOLS = "assistant_gateway.tools"
 
 Loaded = TypeVar("Loaded")
 
@@ -42,7 +41,7 @@ class PluginFault:
 
 
 class Plugins:
-    """The entry points of the three groups, each loaded once and when it is first needed."""
+    """The entry points of both groups, each loaded once and when it is first needed."""
 
     def __init__(self, entry_points: Iterable[metadata.EntryPoint]) -> None:
         self._groups: dict[str, dict[str, list[metadata.EntryPoint]]] = {}
@@ -53,9 +52,7 @@ class Plugins:
     @classmethod
     def discover(cls) -> Plugins:
         """The entry points of all installed distributions."""
-        return cls(
-            point for group in (ADAPTERS, BACKENDS, TOOLS) for point in metadata.entry_points(group=group)
-        )
+        return cls(point for group in (ADAPTERS, BACKENDS) for point in metadata.entry_points(group=group))
 
     @property
     def adapters(self) -> Mapping[str, AdapterPlugin[BaseModel]]:
@@ -92,20 +89,6 @@ class Plugins:
         if kind not in self._backends:
             self._backends[kind] = self._load(BACKENDS, kind, BackendPlugin[BaseModel])
         return self._backends[kind]
-
-    @property
-    def tool_packages(self) -> tuple[str, ...]:
-        """The names of the installed tool packages; nothing is loaded for it."""
-        return tuple(sorted(self._groups.get(TOOLS, {})))
-
-    def tool_package(self, name: str) -> object:
-        """
-        What a tool package's entry point names: a module or a function with ``@tool``.
-
-        Raises:
-            ConfigError: There is none, or it can't be loaded.
-        """
-        return self._load(TOOLS, name, object)
 
     def _load(self, group: str, name: str, kind: type[Loaded]) -> Loaded:
         points = self._groups.get(group, {}).get(name, [])

@@ -8,6 +8,7 @@ a stranger who does, can't make the series grow.
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -18,6 +19,7 @@ from assistant_gateway.store import Counts
 from assistant_gateway.values import MessageState, RunStatus, Usage
 
 SERIES = 200  # different values of one label; whatever comes later is counted as "other"
+LAG_EVERY = 1.0  # seconds between two looks at the event loop
 _ACCEPT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 _TEXT = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _RUN = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
@@ -54,7 +56,8 @@ class Telemetry:
             buckets=_TEXT,
             registry=registry,
         )
-        self._live = Gauge(f"{prefix}_runs_live", "Runs under way", ["assistant"], registry=registry)
+        self._started = Counter(f"{prefix}_runs_started", "Runs that began", ["assistant"], registry=registry)
+        self._live = Gauge(f"{prefix}_runs_live", "Runs under way in this process", registry=registry)
         self._steps = Counter(f"{prefix}_steps", "Model calls that ended", ["assistant"], registry=registry)
         self._tokens = Counter(
             f"{prefix}_tokens",
@@ -110,7 +113,7 @@ class Telemetry:
 
     def run_started(self, assistant: str) -> None:
         """A run began, here."""
-        self._live.labels(self._bounded("assistant", assistant)).inc()
+        self._started.labels(self._bounded("assistant", assistant)).inc()
 
     def first_text(self, assistant: str, seconds: float) -> None:
         """The first words of a run's text came *seconds* after its start."""
@@ -132,7 +135,6 @@ class Telemetry:
     def run_done(self, assistant: str, status: RunStatus, seconds: float) -> None:
         """A run that began here ended after *seconds*."""
         assistant = self._bounded("assistant", assistant)
-        self._live.labels(assistant).dec()
         self._runs.labels(assistant, status.value).inc()
         self._run_seconds.labels(assistant).observe(seconds)
 
@@ -152,7 +154,11 @@ class Telemetry:
 
     # The house
 
-    def counted(self, counts: Counts) -> None:
+    def live_runs(self, runs: int) -> None:
+        """How many runs are under way now."""
+        self._live.set(runs)
+
+    def store_counts(self, counts: Counts) -> None:
         """What the store holds now."""
         for state in MessageState:
             self._states.labels(state.value).set(counts.messages.get(state, 0))
@@ -160,9 +166,13 @@ class Telemetry:
         self._deliveries.labels("pending").set(counts.deliveries_pending)
         self._deliveries.labels("dead").set(counts.deliveries_dead)
 
-    def loop_lagged(self, seconds: float) -> None:
-        """The event loop ran *seconds* late."""
-        self._lag.set(seconds)
+    async def watch_loop(self) -> None:
+        """Note how late the event loop runs, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_EVERY
+            await asyncio.sleep(LAG_EVERY)
+            self._lag.set(max(0.0, loop.time() - due))
 
     def store_wrote(self, ok: bool) -> None:
         """The store was asked to write, and did or did not."""

@@ -32,7 +32,7 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _BARE = re.compile(r"[^,\]}\n#]+")
-_SYNTAX_LINE = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
+_SYNTAX_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,11 @@ def read_document(path: Path) -> Document:
         table = tomllib.loads(text)
         lines = _Walk(text).lines
     except tomllib.TOMLDecodeError as error:
-        place = _SYNTAX_LINE.search(str(error))
-        line = place[1] if place else str(text.count("\n") + 1)
-        column = f" (column {place[2]})" if place else ""
-        raise ConfigError(f"{_SYNTAX_LINE.sub('', str(error))}{column}", f"{path}:{line}") from error
+        place = _SYNTAX_PLACE.search(str(error))
+        line = place[1] if place and place[1] else str(text.rstrip().count("\n") + 1)
+        column = f" (column {place[2]})" if place and place[2] else ""
+        told = _SYNTAX_PLACE.sub("", str(error))
+        raise ConfigError(f"{told[:1].lower()}{told[1:]}{column}", f"{path}:{line}") from error
     except RecursionError as error:
         raise ConfigError("is nested too deeply", str(path)) from error
     return Document(path, table, lines)

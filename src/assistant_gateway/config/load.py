@@ -110,24 +110,19 @@ class _Loading:
         for variable, (section, key) in _TEXTS.items():
             if variable in self._environ and key not in _table(self._file.get(section)):
                 self._put(table, (section, key), self._environ[variable].strip(), variable)
-        modules = _table(table.get("tools")).get("modules")
-        if isinstance(modules, list):  # a file is named relative to the file that names it
-            table["tools"] = {
-                **_table(table["tools"]),
-                "modules": [str(self._directory / name) if _is_file(name) else name for name in modules],
-            }
         for variable, (section, key) in _LISTS.items():
             words = [word.strip() for word in self._environ.get(variable, "").split(",") if word.strip()]
             named = _table(table.get(section)).get(key, [])
             if words and isinstance(named, list):
                 for index in range(len(named), len(named) + len(words)):
                     self._problems.origins[section, key, index] = variable
-                table[section] = {**_table(table.get(section)), key: [*named, *words]}
+                found = [str(Path(word).absolute()) if _is_file(word) else word for word in words]
+                table[section] = {**_table(table.get(section)), key: [*named, *found]}
         self._refuse_missing_files(_table(table.get("tools")).get("modules"))
 
     def _refuse_missing_files(self, modules: object) -> None:
         for index, name in enumerate(modules if isinstance(modules, list) else ()):
-            if _is_file(name) and not Path(name).is_file():
+            if isinstance(name, str) and _is_file(name) and not (self._directory / name).is_file():
                 self._problems.add(("tools", "modules", index), f"there is no file {name}")
 
     def _add_options(self, table: Table, options: Mapping[str, str]) -> None:
@@ -277,8 +272,8 @@ def _names(value: object) -> list[str]:
     return [str(name) for name in value] if isinstance(value, list | tuple) else [str(value)]
 
 
-def _is_file(name: object) -> bool:
-    return isinstance(name, str) and (name.endswith(".py") or "/" in name)
+def _is_file(name: str) -> bool:
+    return name.endswith(".py")
 
 
 def _merged(low: Table, high: Table) -> Table:

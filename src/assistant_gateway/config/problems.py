@@ -46,26 +46,27 @@ class Problems:
 
     document: Document | None
     origins: dict[KeyPath, str] = field(default_factory=dict)
-    _found: dict[tuple[str, str], None] = field(default_factory=dict)
+    _found: dict[tuple[str, str], int] = field(default_factory=dict)
     _paths: set[KeyPath] = field(default_factory=set)
 
     def add(self, path: KeyPath, message: str) -> None:
         """Note that the value at *path* is wrong."""
         self._paths.add(path)
-        self._found.setdefault((self.where(path), message))
+        self._found.setdefault((self.where(path), message), self._line(path))
 
     def add_invalid(self, prefix: KeyPath, error: ValidationError, data: object, shapes: Shapes) -> None:
         """Note what a model refused about *data*, which stands at *prefix*, where nothing is noted yet."""
-        expected: dict[KeyPath, list[str]] = {}
+        refused: dict[KeyPath, tuple[list[str], str]] = {}
         for detail in error.errors(include_url=False, include_context=False):
             # Behind the data's own keys pydantic names the member of a union that it tried.
             location = tuple(_existing(detail["loc"], data, detail["type"] == "missing"))
-            expected.setdefault(location, []).append(_message(detail["type"], detail["msg"], detail["input"]))
-        for location, messages in expected.items():
+            wishes, _ = refused.setdefault(location, ([], _shown(detail["type"], detail["input"])))
+            wishes.append(_wish(detail["type"], detail["msg"]))
+        for location, (wishes, given) in refused.items():
             if (*prefix, *location) in self._paths:
                 continue
             about = _about(shapes, location)
-            text = " or ".join(dict.fromkeys(messages))
+            text = " or ".join(dict.fromkeys(wishes)) + given
             self.add((*prefix, *location), f"{text} ({about})" if about else text)
 
     def raise_if_any(self) -> None:
@@ -76,19 +77,22 @@ class Problems:
             ConfigError: Something was.
         """
         if self._found:
-            (where, message), *others = self._found
+            (where, message), *others = sorted(self._found, key=lambda problem: self._found[problem])
             raise ConfigError("\n".join([message, *(f"{place}: {text}" for place, text in others)]), where)
 
     def where(self, path: KeyPath) -> str:
         """The file and line, or the variable or option, that a key's value came from, and the key."""
-        lines = self.document.lines if self.document else {}
         for length in range(len(path), 0, -1):
             part = path[:length]
             if part in self.origins:
                 return self.origins[part]
-            if part in lines and self.document:
-                return f"{self.document.path}:{lines[part]}: {dotted(path)}"
+            if self.document and part in self.document.lines:
+                return f"{self.document.path}:{self.document.lines[part]}: {dotted(path)}"
         return f"{self.document.path}: {dotted(path)}" if self.document else dotted(path)
+
+    def _line(self, path: KeyPath) -> int:
+        lines = self.document.lines if self.document else {}
+        return next((lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in lines), 0)
 
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:
@@ -123,14 +127,17 @@ def _about(shapes: Shapes, location: KeyPath) -> str:
     return about
 
 
-def _message(kind: str, text: str, given: object) -> str:
-    """What pydantic says, in the words of somebody who writes TOML."""
+def _wish(kind: str, text: str) -> str:
+    """What pydantic wants, in the words of somebody who writes TOML."""
     if kind == "value_error":
         return text.removeprefix("Value error, ")
-    text = _EXPECTED.get(kind) or text.replace("Input should be", "should be", 1)
-    # A number is no secret that went astray; a text is shown only where it should be one of a few words.
+    return _EXPECTED.get(kind) or text.replace("Input should be", "should be", 1)
+
+
+def _shown(kind: str, given: object) -> str:
+    """The refused value. A text may be a secret that went astray: it is shown only where few words fit."""
     if isinstance(given, bool):
-        return f"{text}, not {str(given).lower()}"
+        return f", not {str(given).lower()}"
     if isinstance(given, int | float) or (kind in ("literal_error", "enum") and isinstance(given, str)):
-        return f"{text}, not {given!r}"
-    return text
+        return f", not {given!r}"
+    return ""

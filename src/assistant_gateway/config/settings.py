@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from assistant_gateway.values import Busy
 
+_PASSWORD = re.compile(r"://[^/@\s:]*:([^@\s]+)@")
 _HOST = re.compile(r"[^\s/@*]+")
 
 
@@ -129,6 +130,16 @@ class StoreSettings(Section):
     allow_network_filesystem: bool = Field(
         default=False, description="SQLite on NFS or SMB can lose what was committed; true takes that risk"
     )
+
+    @property
+    def password(self) -> str:
+        """The password in the address; empty when there is none."""
+        found = _PASSWORD.search(self.url)
+        return found[1] if found else ""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        for name, value in super().__repr_args__():
+            yield name, value.replace(self.password, "***") if name == "url" and self.password else value
 
 
 class LogSettings(Section):
@@ -291,8 +302,7 @@ class Config(Section):
 
     def secret_values(self) -> frozenset[str]:
         """Every secret that the configuration holds, for the log's redaction."""
-        password = re.search(r"://[^/@\s:]*:([^@\s]+)@", self.store.url)
-        found = {password[1]} if password else set()
+        found = {self.store.password} if self.store.password else set()
         pending: list[object] = [self.backends, self.adapters]
         while pending:
             value = pending.pop()
