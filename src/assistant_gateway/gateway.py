@@ -17,6 +17,7 @@ from types import TracebackType
 
 import structlog
 
+from assistant_gateway import __version__
 from assistant_gateway.adapter import Adapter, AdapterServices, AddsRoutes, Describes
 from assistant_gateway.backend import Backend
 from assistant_gateway.config import Config, load_config
@@ -56,7 +57,7 @@ class Gateway:
         self,
         config: Config,
         *,
-        tools: Sequence[Tool] = (),
+        tools: Sequence[Tool[..., object]] = (),
         handlers: Sequence[RunHandler] = (),
         base: Path = Path(),
         plugins: Plugins | None = None,
@@ -108,7 +109,10 @@ class Gateway:
             self._put_together()
             group = await starting.enter_async_context(asyncio.TaskGroup())
             self._working = group.create_task(self.worker.run(), name="worker")
-            self._housekeeping = group.create_task(self._keep_house(), name="housekeeping")
+            self._side_tasks = [
+                group.create_task(self._keep_house(), name="housekeeping"),
+                group.create_task(self.telemetry.watch_loop(), name="loop-lag"),
+            ]
             starting.push_async_callback(self._drain)
             self._running = starting.pop_all()
         return self
@@ -130,16 +134,10 @@ class Gateway:
         """
         server = HttpServer(
             self.config.server,
-            routes=[
-                route
-                for adapter in self.adapters.values()
-                if isinstance(adapter, AddsRoutes)
-                for route in adapter.routes(self.inbox)
-            ],
-            openapi=[
-                adapter.openapi() for adapter in self.adapters.values() if isinstance(adapter, Describes)
-            ],
-            unready=self.unready,
+            version=__version__,
+            routes=[route for adapter in self._with_routes() for route in adapter.routes(self.inbox)],
+            described=[each.openapi() for each in self.adapters.values() if isinstance(each, Describes)],
+            ready=self.unready,
             metrics=self._metrics,
         )
         await server.start()
@@ -155,11 +153,12 @@ class Gateway:
                     on_ready(self)
                 await stop.wait()
                 self._log.info("gateway.draining", runs=self.worker.live)
+                server.drain()
                 await self._drain()
                 for task in running:
                     task.cancel()
         finally:
-            await server.close()
+            await server.stop()
         self._log.info("gateway.stopped")
 
     async def unready(self) -> list[str]:
@@ -170,7 +169,11 @@ class Gateway:
             await self.store.ping()
         except StoreError as error:
             reasons.append(f"store: {error}")
+        self.telemetry.store_wrote(not any(reason.startswith("store:") for reason in reasons))
         return reasons
+
+    def _with_routes(self) -> list[AddsRoutes]:
+        return [adapter for adapter in self.adapters.values() if isinstance(adapter, AddsRoutes)]
 
     def _put_together(self) -> None:
         settings = self.config.worker
@@ -224,7 +227,8 @@ class Gateway:
 
     async def _drain(self) -> None:
         self.inbox.drain()
-        self._housekeeping.cancel()
+        for task in self._side_tasks:
+            task.cancel()
         self.worker.drain()
         await asyncio.wait([self._working])
 

@@ -20,7 +20,7 @@ from structlog.contextvars import bound_contextvars
 from assistant_gateway.adapter import Adapter
 from assistant_gateway.config import WorkerSettings
 from assistant_gateway.errors import LeaseLost, StoreError
-from assistant_gateway.events import RunDone
+from assistant_gateway.events import RunDone, RunEvent, TextDelta
 from assistant_gateway.execution import WatchesRuns
 from assistant_gateway.handler import Handlers, RunHandler
 from assistant_gateway.journal import Journals
@@ -40,6 +40,7 @@ class WatchesWork(WatchesRuns, WatchesReplies, Protocol):
     """What is told about the worker's doings, for metrics."""
 
     def run_started(self, assistant: str) -> None: ...
+    def first_text(self, assistant: str, seconds: float) -> None: ...
     def run_done(self, assistant: str, status: RunStatus, seconds: float) -> None: ...
     def dead_lettered(self, adapter: str) -> None: ...
 
@@ -250,7 +251,7 @@ class Worker:
         journal.begin(run.attempt)
         reply = await self._reply(claim, run)
         followers = [journal, *self._handlers, *self._listeners.of(message)]
-        handlers = Handlers([*([reply] if reply else []), *followers])
+        handlers = Handlers([*([reply] if reply else []), *followers, _FirstText(self._watch, run)])
         started = asyncio.get_running_loop().time()
         self._watch.run_started(run.assistant)
         try:
@@ -327,6 +328,20 @@ class Worker:
         self._log.error("message.dead_letter")
         self._watch.dead_lettered(claim.message.inbound.conversation.adapter)
         await self._store.finish(claim, MessageState.DEAD_LETTER)
+
+
+class _FirstText(RunHandler):
+    """Tells once how long the first words took."""
+
+    def __init__(self, watch: WatchesWork, run: Run) -> None:
+        self._watch = watch
+        self._assistant = run.assistant
+        self._started: float | None = asyncio.get_running_loop().time()
+
+    async def on_event(self, event: RunEvent) -> None:
+        if self._started is not None and type(event) is TextDelta:
+            self._watch.first_text(self._assistant, asyncio.get_running_loop().time() - self._started)
+            self._started = None
 
 
 def _final_state(message: Message, answer: Answer, settings: WorkerSettings) -> MessageState:
