@@ -98,7 +98,7 @@ class Gateway:
     async def __aenter__(self) -> Gateway:
         async with AsyncExitStack() as starting:
             starting.push_async_callback(self._close_backends)
-            starting.callback(self.toolbox.close)
+            starting.push_async_callback(self.toolbox.close)
             await self.store.open()
             starting.push_async_callback(self.store.close)
             egress = GuardedEgress(self.config.egress.allow)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -168,7 +169,7 @@ class Worker:
             due = await self._store.next_wake()
         except StoreError:
             return POLL
-        return POLL if due is None else min(POLL, max(0.0, due))
+        return POLL if due is None else min(POLL, max(0.01, due - time.time()))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
