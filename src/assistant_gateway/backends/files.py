@@ -1,0 +1,124 @@
+"""
+Files of people, put into a request so that the model can read them.
+
+A picture goes as a data URL, text as text with its name above it, any other document as base64.
+What a model can't be given becomes a note in its place: a file that a provider refuses would
+otherwise spoil the thread for good.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+
+from assistant_gateway.backend import LoadFile
+from assistant_gateway.backends.characters import label, whole
+from assistant_gateway.values import JsonObject, JsonValue
+
+TEXT_LENGTH = 200_000  # characters of one text file
+FILES_SIZE = 24_000_000  # bytes of all files of one request: base64 of it stays below OpenAI's 50 MB
+
+# "Image input requirements", OpenAI's guide on images and vision, 2026-11: PNG, JPEG, WEBP and GIF.
+_PICTURES = (
+    ("image/png", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("image/jpeg", re.compile(rb"\xff\xd8\xff")),
+    ("image/gif", re.compile(rb"GIF8[79]a")),
+    ("image/webp", re.compile(rb"RIFF....WEBP", re.DOTALL)),
+)
+_TEXT_TYPES = re.compile(
+    r"text/.*|.*[/+](json|xml|yaml)|application/((x-)?(yaml|toml|javascript|typescript|sh|sql|tex|ndjson|csv|"
+    r"httpd-php|python|python-code)|json-seq|jsonl|x-subrip|graphql|ecmascript|markdown)"
+)
+_TEXT_NAMES = re.compile(
+    r".*\.(txt|md|markdown|rst|csv|tsv|jsonl?|ndjson|xml|ya?ml|toml|ini|cfg|conf|env|log|sql|pyi?|[mc]?js|[jt]sx?|java|"
+    r"kt|[ch]|cc|[ch]pp|cs|go|rs|rb|php|pl|lua|swift|scala|sh|bash|zsh|ps1|bat|r|jl|exs?|erl|hs|clj|html?|s?css|svg|"
+    r"tex|diff|patch|srt|vue|svelte|gradle|properties|proto|graphql|tf|ipynb|ics|vcf)",
+    re.IGNORECASE,
+)
+_NO_DOCUMENT = re.compile(
+    r"(audio|video|image|font)/.*|application/(zip|gzip|x-(tar|7z-compressed|rar-compressed|bzip2?|xz|msdownload|"
+    r"executable|sharedlib)|vnd\.rar|wasm|java-archive|zstd)"
+)
+
+
+class Inliner:
+    """
+    Puts files into one request, newest first, as long as there is room.
+
+    Attributes:
+        count: How many went as something else than text.
+    """
+
+    def __init__(self, load_file: LoadFile, *, refused: bool = False) -> None:
+        self._load_file = load_file
+        self._refused = refused
+        self._left = FILES_SIZE
+        self.count = 0
+
+    async def inline(self, part: Mapping[str, JsonValue]) -> JsonObject:
+        """The part that a provider understands for a part that names a file of ours."""
+        name = label(str(part.get("filename") or "file"), 120)
+        content_type = (
+            str(part.get("content_type") or "application/octet-stream").split(";")[0].strip().lower()
+        )
+        if self._refused:
+            return note(name, "the provider refused the files of this conversation")
+        try:
+            data = await self._load_file(str(part.get("file_id", "")))
+        except LookupError:
+            return note(name, "it is no longer kept")
+        if len(data) > self._left:
+            return note(name, "it does not fit beside the other files")
+        content = inlined(name, content_type, data)
+        self._left -= len(data)
+        self.count += content["type"] != "input_text"
+        return content
+
+
+def inlined(name: str, content_type: str, data: bytes) -> JsonObject:
+    """The content part for a file's bytes."""
+    picture = next((kind for kind, magic in _PICTURES if magic.match(data)), "")
+    if picture:
+        return {"type": "input_image", "image_url": _data_url(picture, data), "detail": "auto"}
+    if not data:
+        return note(name, "it is empty")
+    if _TEXT_TYPES.fullmatch(content_type) or _TEXT_NAMES.fullmatch(name):
+        text = _text(data)
+        if text is not None:
+            return {"type": "input_text", "text": _fenced(name, content_type, text)}
+    if _NO_DOCUMENT.fullmatch(content_type):
+        return note(name, f"models can't read {label(content_type)}")
+    return {"type": "input_file", "filename": name, "file_data": _data_url(content_type, data)}
+
+
+def note(name: str, why: str) -> JsonObject:
+    """What the model is told in the place of a file."""
+    return {"type": "input_text", "text": f"[The file “{name}” is not shown: {why}.]"}
+
+
+def _text(data: bytes) -> str | None:
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        # What calls itself text and isn't UTF-8 is mostly a spreadsheet's export from a Windows machine.
+        text = data.decode("cp1252", "replace")
+    return None if "\0" in text else whole(text)
+
+
+def _fenced(name: str, content_type: str, text: str) -> str:
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    cut = len(text) - TEXT_LENGTH
+    if cut > 0:
+        text = f"{text[:TEXT_LENGTH]}\n[cut here: {cut} more characters]"
+    return f"File “{name}” ({label(content_type)}):\n{fence}\n{text.rstrip()}\n{fence}"
+
+
+def _data_url(content_type: str, data: bytes) -> str:
+    kind = (
+        content_type
+        if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", content_type)
+        else "application/octet-stream"
+    )
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,160 @@
+"""
+One step as the body of a `POST /responses`.
+
+Only fields that every server of this wire knows are sent, unless the assistant's options name
+more. The gateway owns the thread: nothing is stored at the provider and the whole window goes
+with each request. Keys of our own never leave the house.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from assistant_gateway import items
+from assistant_gateway.backend import Step
+from assistant_gateway.backends.characters import label, whole
+from assistant_gateway.backends.files import Inliner
+from assistant_gateway.backends.repair import repair
+from assistant_gateway.errors import BackendRefused
+from assistant_gateway.values import JsonObject, JsonValue
+
+RESERVED = frozenset(
+    {
+        "background",
+        "conversation",
+        "input",
+        "instructions",
+        "model",
+        "previous_response_id",
+        "prompt",
+        "store",
+    }
+    | {"stream", "max_output_tokens"}
+)
+"""Fields that options may not set: they would give the thread away or contradict the step."""
+
+EMPTY = "(empty message)"
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
+_PHASES = ("commentary", "final_answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """
+    What a request may contain; a provider that refuses one of these gets the request without it.
+
+    Attributes:
+        origin: The mark of opaque items that this provider can read; empty sends none.
+        encrypted: Ask for encrypted reasoning, and give a message's phase back.
+        files: Files are inlined; else notes stand in their places.
+    """
+
+    origin: str = ""
+    encrypted: bool = False
+    files: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The body, and how many files it holds."""
+
+    body: dict[str, JsonValue]
+    files: int = 0
+
+
+async def build(step: Step, model: str, leeway: Leeway) -> Request:
+    """
+    The request for *step*.
+
+    Raises:
+        BackendRefused: An option is the gateway's own to set.
+    """
+    forbidden = sorted(RESERVED & step.options.keys())
+    if forbidden:
+        raise BackendRefused(f"the assistant's options may not set {', '.join(forbidden)}: the gateway does")
+    files = Inliner(step.load_file, refused=not leeway.files)
+    body: dict[str, JsonValue] = {
+        "model": model,
+        "input": await _input(step.items, leeway, files),
+        "store": False,
+        "stream": True,
+    }
+    if step.instructions:
+        body["instructions"] = whole(step.instructions)
+    if step.max_output_tokens is not None:
+        body["max_output_tokens"] = step.max_output_tokens
+    tools: list[JsonValue] = [
+        {
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+            "strict": tool.strict,
+        }
+        for tool in step.tools
+    ]
+    include: list[JsonValue] = [ENCRYPTED_REASONING] if leeway.encrypted else []
+    for key, value in step.options.items():
+        if key == "tools":
+            tools += _list(value)
+        elif key == "include":
+            include += [name for name in _list(value) if name not in include]
+        # `reasoning = true` is ours: this server speaks encrypted reasoning. A table is the provider's.
+        elif key != "reasoning" or not isinstance(value, bool):
+            body[key] = value
+    if tools:
+        body["tools"] = tools
+    if include:
+        body["include"] = include
+    return Request(body, files.count)
+
+
+async def _input(bodies: Sequence[JsonObject], leeway: Leeway, files: Inliner) -> list[JsonValue]:
+    senders = {str(body.get("sender") or "") for body in bodies if items.role(body) == "user"} - {""}
+    sent: list[JsonValue] = []
+    # The newest first: where not all files fit, the older ones are left out.
+    for body in reversed(repair(bodies, origin=leeway.origin)):
+        kind = items.kind(body)
+        if kind == "message":
+            sender = label(str(body.get("sender") or "")) if len(senders) > 1 else ""
+            message = await _message(body, sender, files)
+            if message is not None:
+                # OpenAI's newer models want it back: `EasyInputMessageParam.phase`, openai 3.54.0.
+                phase = body.get("phase") if leeway.encrypted else None
+                sent.append({**message, "phase": phase} if phase in _PHASES else message)
+        elif kind in ("function_call", "function_call_output"):
+            sent.append(
+                {key: whole(value) if isinstance(value, str) else value for key, value in body.items()}
+            )
+        else:
+            sent.append(body)
+    sent.reverse()
+    return sent or [{"type": "message", "role": "user", "content": EMPTY}]
+
+
+async def _message(body: JsonObject, sender: str, files: Inliner) -> JsonObject | None:
+    """The message in the provider's easy form, which servers agree on far better than on output items."""
+    role = items.role(body)
+    if role != "user":
+        text = whole(items.text_of(body))
+        return {"type": "message", "role": role, "content": text} if text.strip() else None
+    content = body.get("content")
+    parts: list[JsonObject] = []
+    for part in content if isinstance(content, list) else [{"type": "input_text", "text": content}]:
+        if isinstance(part, Mapping) and part.get("type") in ("input_image", "input_file"):
+            parts.append(await files.inline(part))
+        elif isinstance(part, Mapping) and isinstance(part.get("text"), str) and str(part["text"]).strip():
+            parts.append({"type": "input_text", "text": whole(str(part["text"]))})
+    texts = [str(part["text"]) for part in parts if part["type"] == "input_text"]
+    if not parts:
+        texts = [EMPTY]
+    if len(texts) < len(parts):
+        named: list[JsonValue] = [{"type": "input_text", "text": f"{sender}:"}] if sender else []
+        return {"type": "message", "role": role, "content": [*named, *parts]}
+    text = "\n\n".join(texts)
+    return {"type": "message", "role": role, "content": f"{sender}: {text}" if sender else text}
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

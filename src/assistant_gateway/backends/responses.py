@@ -1,0 +1,310 @@
+"""
+The Responses API of OpenAI, Azure and every server that speaks the same wire.
+
+Nothing is kept at the provider: each step sends the whole window. A response counts only when
+its terminal event has arrived; every other end of the stream is an error. Requests, keys and
+refusals go through OpenAI's SDK, the stream itself is read from its raw bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic import Field, SecretStr, field_validator
+
+from assistant_gateway import items
+from assistant_gateway.backend import BackendPlugin, Step
+from assistant_gateway.backends.faults import error_object, from_error, quote, retry_after
+from assistant_gateway.backends.ladder import Ladder
+from assistant_gateway.backends.request import Leeway, Request, build
+from assistant_gateway.backends.sse import EventReader, decode
+from assistant_gateway.config import Section
+from assistant_gateway.errors import BackendError, BackendRefused, BackendUnavailable, StreamCut
+from assistant_gateway.events import StepEvent
+from assistant_gateway.values import JsonObject
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+DEFAULT_MODEL = "gpt-6.1-sol"
+LINGER = 0.1  # seconds to wait for the stream's own end, so that its connection can be used again
+
+
+class ResponsesSettings(Section):
+    """A ``[backends.NAME]`` table of kind ``responses``. Times in seconds."""
+
+    base_url: str = "https://api.openai.com/v1"
+    api_key: SecretStr = SecretStr("")
+    organization: str = ""
+    project: str = ""
+    timeout: float = Field(default=60.0, gt=0, le=3600)
+    connect_timeout: float = Field(default=5.0, gt=0, le=60)
+    default_headers: dict[str, SecretStr] = Field(default_factory=dict)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("base_url must be an http or https address, mostly one that ends with /v1")
+        return value.rstrip("/")
+
+
+class ResponsesBackend:
+    """A provider's ``/responses``."""
+
+    def __init__(self, name: str, settings: ResponsesSettings) -> None:
+        self.name = name
+        self._settings = settings
+        self._client: AsyncOpenAI | None = None
+        self._connecting = asyncio.Lock()
+        self._log = structlog.get_logger().bind(backend=name)
+
+    async def stream(self, step: Step) -> AsyncIterator[StepEvent]:
+        """Make one model call; see `Backend.stream`."""
+        model = step.model or DEFAULT_MODEL
+        encrypted = self._speaks_encrypted_reasoning(step)
+        leeway = Leeway(origin=self._origin(model) if encrypted else "", encrypted=encrypted)
+        client = await self._connect()
+        while True:
+            request = await build(step, model, leeway)
+            ladder = Ladder(
+                f"{step.run_id}-{step.index}",
+                origin=leeway.origin,
+                taken=[call.call_id for call in items.calls_of(step.items)],
+            )
+            try:
+                async with aclosing(self._events(client, request, ladder)) as events:
+                    async for event in events:
+                        yield event
+                return
+            except _Refusal as refusal:
+                narrower = _narrower(leeway, refusal, request)
+                if narrower is None:
+                    raise refusal.error from refusal.__cause__
+                self._log.warning("backend.narrowed", code=refusal.code, status=refusal.status)
+                leeway = narrower
+
+    async def check(self) -> str:
+        """Ask the provider for its models; one line about what answered."""
+        import openai
+
+        client = await self._connect()
+        host = urlsplit(self._settings.base_url).netloc
+        try:
+            answer = await client.models.with_raw_response.list()
+            told = answer.http_response.json()
+        except openai.NotFoundError:
+            return f"{host} answers; it has no list of models"
+        except openai.APIStatusError as error:
+            raise _Refusal.of(error).error from error
+        except openai.APIConnectionError as error:
+            raise self._unreachable(error) from error
+        except ValueError as error:
+            raise BackendRefused(f"{host} answers, but not as a model provider: check base_url") from error
+        models = told.get("data") if isinstance(told, dict) else None
+        if not isinstance(models, list):
+            raise BackendRefused(f"{host} answers, but not as a model provider: check base_url")
+        return f"{host} answers and serves {len(models)} model{'' if len(models) == 1 else 's'}"
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _connect(self) -> AsyncOpenAI:
+        # Importing the SDK takes half a second: it must not stand in the way of anybody's words.
+        async with self._connecting:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._open)
+            return self._client
+
+    def _open(self) -> AsyncOpenAI:
+        openai = importlib.import_module("openai")
+        settings = self._settings
+        timeout = openai.Timeout(settings.timeout, connect=settings.connect_timeout)
+        client: AsyncOpenAI = openai.AsyncOpenAI(
+            # The SDK takes the key of the environment where it is given none: it belongs to OpenAI alone.
+            api_key=settings.api_key.get_secret_value() or "none",
+            base_url=settings.base_url,
+            http_client=openai.DefaultAioHttpClient(timeout=timeout),
+            timeout=timeout,
+            max_retries=0,
+            default_headers={
+                "Accept-Encoding": "identity",
+                **{name: value.get_secret_value() for name, value in settings.default_headers.items()},
+            },
+        )
+        client.organization = settings.organization or None
+        client.project = settings.project or None
+        assert client.responses.with_streaming_response  # loads another 0.1 s of modules
+        return client
+
+    async def _events(
+        self, client: AsyncOpenAI, request: Request, ladder: Ladder
+    ) -> AsyncGenerator[StepEvent, None]:
+        """
+        Send *request* and read its events.
+
+        Raises:
+            _Refusal: The provider answered with an HTTP error.
+            BackendError: It could not be reached, failed, or stopped in the middle.
+        """
+        import httpx2
+        import openai
+
+        reader = EventReader()
+        loop = asyncio.get_running_loop()
+        silence = self._settings.timeout
+        heard = loop.time()
+        signs = 0
+        try:
+            async with client.responses.with_streaming_response.create(
+                stream=True, extra_body=request.body
+            ) as response:
+                self._refuse_other_content(response.headers)
+                async with aclosing(response.http_response.aiter_bytes()) as chunks:
+                    async for chunk in chunks:
+                        for data in reader.feed(chunk):
+                            if ladder.done or data == b"[DONE]":
+                                break
+                            for event in ladder.feed(decode(data)):
+                                yield event
+                        if ladder.done:
+                            await _linger(chunks)
+                            return
+                        now = loop.time()
+                        if reader.signs != signs:
+                            signs, heard = reader.signs, now
+                        elif now - heard > silence:
+                            raise StreamCut(f"the provider was silent for {silence:g} s")
+        except openai.APIStatusError as error:
+            raise _Refusal.of(error) from error
+        except openai.APIConnectionError as error:
+            raise self._unreachable(error) from error
+        except httpx2.ReadTimeout as error:
+            raise self._broken(ladder, f"the provider was silent for {silence:g} s") from error
+        except (httpx2.HTTPError, OSError) as error:
+            raise self._broken(ladder, "the connection to the provider broke") from error
+        raise StreamCut("the provider ended the stream in the middle of its answer")
+
+    def _refuse_other_content(self, headers: Mapping[str, str]) -> None:
+        kind = headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind != "text/event-stream":
+            raise BackendRefused(
+                f"the provider answered with {quote(kind) or 'no content type'} instead of an event stream: "
+                "check base_url, and that the server can stream /responses"
+            )
+
+    def _unreachable(self, error: Exception) -> BackendError:
+        host = urlsplit(self._settings.base_url).netloc
+        if type(error.__cause__).__name__ == "ReadTimeout":
+            return BackendUnavailable(f"{host} did not answer within {self._settings.timeout:g} s")
+        cause = quote(str(error.__cause__ or "")) or type(error).__name__
+        return BackendUnavailable(f"{host} can't be reached: {cause}")
+
+    def _broken(self, ladder: Ladder, why: str) -> BackendError:
+        return StreamCut(f"{why} in the middle of its answer") if ladder.begun else BackendUnavailable(why)
+
+    def _speaks_encrypted_reasoning(self, step: Step) -> bool:
+        told = step.options.get("reasoning")
+        if isinstance(told, bool):
+            return told
+        host = urlsplit(self._settings.base_url).hostname or ""
+        return host == "api.openai.com" or host.endswith((".openai.com", ".openai.azure.com"))
+
+    def _origin(self, model: str) -> str:
+        # What is encrypted is bound to the organisation and the model that made it.
+        settings = self._settings
+        maker = "\n".join((settings.base_url, settings.organization, settings.project, model))
+        return f"{self.name}/{hashlib.sha256(maker.encode()).hexdigest()[:12]}"
+
+
+class _Refusal(Exception):
+    """An HTTP error, not yet final: the request may do with less."""
+
+    def __init__(self, error: BackendError, status: int, code: str, param: str, message: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.status = status
+        self.code = code
+        self.param = param
+        self.message = message
+
+    @classmethod
+    def of(cls, error: object) -> _Refusal:
+        """The refusal in an SDK error with a status."""
+        import openai
+
+        assert isinstance(error, openai.APIStatusError)
+        told: JsonObject = error_object(error.body)
+        status = error.status_code
+        wait = retry_after(error.response.headers)
+        return cls(
+            from_error(told, status=status, retry_after=wait),
+            status,
+            str(told.get("code") or ""),
+            str(told.get("param") or ""),
+            str(told.get("message") or ""),
+        )
+
+
+def _narrower(leeway: Leeway, refusal: _Refusal, request: Request) -> Leeway | None:
+    """What to try instead, where a provider refuses something that a thread can do without."""
+    if refusal.status not in (400, 404, 415, 422) or not isinstance(refusal.error, BackendRefused):
+        return None
+    # "The encrypted content … could not be verified": the key now belongs to another organisation.
+    if leeway.origin and (
+        refusal.code == "invalid_encrypted_content" or "ncrypted content" in refusal.message
+    ):
+        return replace(leeway, origin="", encrypted=False)
+    # "Encrypted content is not supported with this model", param "include".
+    if leeway.encrypted and refusal.param.startswith("include"):
+        return replace(leeway, origin="", encrypted=False)
+    if leeway.files and request.files and refusal.code != "model_not_found" and refusal.status != 404:
+        return replace(leeway, files=False)
+    return None
+
+
+async def _linger(chunks: AsyncIterator[bytes]) -> None:
+    """Read what is left of a finished stream; a connection that is read to its end is used again."""
+    import httpx2
+
+    try:
+        async with asyncio.timeout(LINGER):
+            async for _ in chunks:
+                pass
+    except (TimeoutError, httpx2.HTTPError, OSError):
+        return  # the answer is complete; only the connection is lost
+
+
+def _from_environment(environ: Mapping[str, str]) -> JsonObject | None:
+    key = environ.get("OPENAI_API_KEY", "")
+    if not key:
+        return None
+    table: dict[str, str] = {"api_key": key}
+    for variable, name in (
+        ("OPENAI_BASE_URL", "base_url"),
+        ("OPENAI_ORG_ID", "organization"),
+        ("OPENAI_PROJECT_ID", "project"),
+    ):
+        if environ.get(variable):
+            table[name] = environ[variable]
+    return table
+
+
+plugin = BackendPlugin(
+    settings=ResponsesSettings,
+    build=ResponsesBackend,
+    default_model=DEFAULT_MODEL,
+    from_environment=_from_environment,
+)
