@@ -11,7 +11,7 @@ Optional abilities are protocols of their own; the gateway asks for them with `i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
@@ -398,3 +398,26 @@ class AdapterPlugin(Generic[Settings]):
     settings: type[Settings]
     build: Callable[[Settings, AdapterServices], Adapter | None]
     from_environment: Callable[[Mapping[str, str]], JsonObject | None] = field(default=lambda environ: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    One line of the doctor.
+
+    Attributes:
+        state: ``ok``; ``note`` for what works but should be known; ``broken`` for what doesn't.
+        about: What was looked at.
+        text: What was found and, where it is broken, what to do.
+    """
+
+    state: Literal["ok", "note", "broken"]
+    about: str
+    text: str
+
+
+@runtime_checkable
+class ChecksItself(Protocol):
+    """An adapter that can tell whether its platform would serve it; it may be asked without `run`."""
+
+    async def check(self) -> Sequence[Finding]: ...

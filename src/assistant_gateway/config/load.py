@@ -22,7 +22,7 @@ from assistant_gateway.plugins import Plugins
 
 Table = dict[str, object]
 
-_CORE = frozenset(Config.model_fields) - {"adapters", "notes"}
+_CORE = frozenset(Config.model_fields) - {"adapters", "notes", "references"}
 _LISTS = {
     "ASSISTANT_GATEWAY_TOOLS": ("tools", "modules"),
     "ASSISTANT_GATEWAY_EGRESS_ALLOW": ("egress", "allow"),
@@ -86,7 +86,8 @@ class _Loading:
             raise  # unreachable: a refused table has at least one problem
         self._refuse_dangling_names(config)
         self._problems.raise_if_any()
-        return config.model_copy(update={"notes": (*self._from_file.notes, *_notes(config))})
+        notes = (*self._from_file.notes, *_notes(config))
+        return config.model_copy(update={"notes": notes, "references": self._from_file.references})
 
     def _refuse_unknown_tables(self) -> None:
         sections = {plugin.section for plugin in self._plugins.adapters.values()}

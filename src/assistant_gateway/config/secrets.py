@@ -15,9 +15,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from assistant_gateway.config.document import KeyPath
+from assistant_gateway.config.document import KeyPath, dotted
 from assistant_gateway.config.problems import Problems, suggestion
 from assistant_gateway.config.schema import Shapes, is_secret, known_keys, members
+from assistant_gateway.config.settings import Reference
 
 SIZE = 65_536  # bytes of a secret's file
 _BY_REFERENCE = 'a secret is never written here; refer to it: { env = "NAME" } or { file = "path" }'
@@ -35,6 +36,7 @@ class Reading:
     Attributes:
         literal: The table came from the environment, where a secret is simply a text.
         directory: What a secret's file name is relative to.
+        references: Where the secrets came from, by their key.
         notes: What the operator should be told although it is allowed.
     """
 
@@ -42,6 +44,7 @@ class Reading:
     environ: Mapping[str, str]
     directory: Path
     literal: bool = False
+    references: dict[str, Reference] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def table(self, value: Mapping[str, object], shapes: Shapes, path: KeyPath) -> dict[str, object]:
@@ -75,11 +78,13 @@ class Reading:
         elif isinstance(value, Mapping) and set(value) == {"env"}:
             name = str(value["env"])
             text, source = self.environ.get(name, ""), f"the environment variable {name}"
+            self.references[dotted(path)] = Reference(kind="env", name=name)
             if name not in self.environ:
                 self.problems.add(path, f"{source} is not set, or empty")
                 return SecretStr("")
         elif isinstance(value, Mapping) and set(value) == {"file"}:
             file = self.directory / Path(str(value["file"])).expanduser()
+            self.references[dotted(path)] = Reference(kind="file", name=str(file))
             found, source = self._file(file, path), f"the file {file}"
             if found is None:
                 return SecretStr("")

@@ -36,7 +36,7 @@ def _store_url(url: str) -> str:
     """`sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://…`."""
     scheme, separator, rest = url.partition("://")
     if scheme == "sqlite":
-        if not rest.startswith("/") or rest == "/":
+        if not rest.startswith("/") or rest in ("/", "//", "/:memory:"):
             raise ValueError(
                 'should be "sqlite:///file.db" (relative) or "sqlite:////path/file.db" (absolute)'
             )
@@ -137,9 +137,14 @@ class StoreSettings(Section):
         found = _PASSWORD.search(self.url)
         return found[1] if found else ""
 
+    @property
+    def shown_url(self) -> str:
+        """The address without its password, for people."""
+        return self.url.replace(f":{self.password}@", ":***@") if self.password else self.url
+
     def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
         for name, value in super().__repr_args__():
-            yield name, value.replace(self.password, "***") if name == "url" and self.password else value
+            yield name, self.shown_url if name == "url" else value
 
 
 class LogSettings(Section):
@@ -266,6 +271,13 @@ class WorkerSettings(Section):
     )
 
 
+class Reference(Section):
+    """Where a secret was found: an environment variable, or a file by its path."""
+
+    kind: Literal["env", "file"]
+    name: str
+
+
 class Config(Section):
     """
     Everything, checked.
@@ -273,6 +285,7 @@ class Config(Section):
     Attributes:
         backends: The ``[backends.NAME]`` tables, ``kind`` included; secrets are `SecretStr`.
         adapters: The tables of the enabled adapters by their section; secrets are `SecretStr`.
+        references: Where the secrets of the file came from, by their key (``webhooks.default.secret``).
         notes: What the operator should be told at the start, in one line each.
     """
 
@@ -286,6 +299,7 @@ class Config(Section):
     assistants: dict[str, AssistantSettings] = Field(default_factory=dict, validate_default=True)
     routes: tuple[RouteSettings, ...] = ()
     adapters: dict[str, dict[str, object]] = Field(default_factory=dict, repr=False)
+    references: dict[str, Reference] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @field_validator("backends", mode="after")

@@ -1,0 +1,112 @@
+"""The words of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import version
+
+DISTRIBUTION = "assistant-gateway"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line says; wrong usage ends the process with code 2, as argparse does."""
+    return _parser().parse_args(argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=DISTRIBUTION, description="An AI assistant in Slack, Discord and a signed webhook."
+    )
+    parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {version(DISTRIBUTION)}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = _common()
+
+    serve = commands.add_parser("serve", parents=[common], help="answer on every configured platform")
+    serve.add_argument("--listen", metavar="HOST:PORT", help="where to listen; port 0 takes any free one")
+    serve.add_argument("--log-format", choices=("console", "json"))
+    serve.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+
+    chat = commands.add_parser("chat", parents=[common], help="talk to an assistant in this terminal")
+    chat.add_argument(
+        "--assistant", metavar="NAME", default="default", help="which assistant (default: default)"
+    )
+    chat.add_argument(
+        "--conversation",
+        metavar="KEY",
+        default="terminal",
+        help="go on with the conversation KEY (default: terminal)",
+    )
+    chat.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+
+    commands.add_parser("doctor", parents=[common], help="check the installation and say what to mend")
+    _add_threads(commands, common)
+    _add_tools(commands, common)
+    _add_deliveries(commands, common)
+
+    config = commands.add_parser("config", help="look at the configuration").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    config.add_parser("show", parents=[common], help="print all settings as JSON, without secrets")
+    return parser
+
+
+def _common() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config", metavar="FILE", help="configuration file (default: ./config.toml if it exists)"
+    )
+    common.add_argument("--store", metavar="URL", help="sqlite:///file.db or postgresql://…")
+    return common
+
+
+def _add_threads(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    threads = commands.add_parser("threads", help="look at what was said").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    listed = threads.add_parser("list", parents=[common], help="the newest threads")
+    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="how many (default: 50)")
+    listed.add_argument("--adapter", default="", help="only those of one adapter")
+    shown = threads.add_parser("show", parents=[common], help="the newest items of a thread")
+    shown.add_argument("id", metavar="ID")
+    shown.add_argument("--limit", type=_count, default=100, metavar="N", help="how many (default: 100)")
+    reset = threads.add_parser(
+        "reset", parents=[common], help="begin a new thread in the conversation of a thread"
+    )
+    reset.add_argument("id", metavar="ID")
+    export = threads.add_parser("export", parents=[common], help="a whole thread as JSON")
+    export.add_argument("id", metavar="ID")
+    export.add_argument("--output", metavar="FILE", help="write it there, readable by nobody else")
+
+
+def _add_tools(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    tools = commands.add_parser("tools", help="look at and try the registered functions").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    tools.add_parser("list", parents=[common], help="all tools, as a model sees them")
+    call = tools.add_parser("call", parents=[common], help="call a tool as a model would")
+    call.add_argument("name", metavar="NAME")
+    call.add_argument("arguments", metavar="JSON", nargs="?", default="{}", help="arguments (default: {})")
+
+
+def _add_deliveries(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    deliveries = commands.add_parser(
+        "deliveries", help="look at callbacks that did not arrive"
+    ).add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = deliveries.add_parser("list", parents=[common], help="the newest deliveries")
+    listed.add_argument("--state", choices=("pending", "delivered", "dead"), help="only those in one state")
+    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="how many (default: 50)")
+    retry = deliveries.add_parser("retry", parents=[common], help="try a delivery again, at once")
+    retry.add_argument("id", metavar="ID")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError("should be a number from 1 to 100000")
+    return int(text)
