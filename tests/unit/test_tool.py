@@ -175,19 +175,26 @@ class TestWhatTheModelSees:
         assert 1 == properties["b"]["minimum"]
 
     def test_a_parameter_may_have_any_name(self) -> None:
-        """6 names that pydantic models keep for themselves are ordinary parameters of a tool."""
+        """8 names that pydantic or JSON schema use themselves are ordinary parameters of a tool."""
 
-        def odd(json: str, model_config: str, schema: str, copy: str, _private: str, p0: str) -> str:
-            return json + model_config + schema + copy + _private + p0
+        def odd(
+            json: str,
+            model_config: str,
+            schema: str,
+            copy: str,
+            _private: str,
+            p0: str,
+            title: str,
+            type: str,
+        ) -> str:
+            return json + model_config + schema + copy + _private + p0 + title + type
 
         made = tool(odd)
-
-        assert ["json", "model_config", "schema", "copy", "_private", "p0"] == list(
-            schema_of(odd)["properties"]
-        )
-        names = ("json", "model_config", "schema", "copy", "_private", "p0")
+        names = ["json", "model_config", "schema", "copy", "_private", "p0", "title", "type"]
         text = "{" + ",".join(f'"{name}":"{name[0]}"' for name in names) + "}"
-        assert "jmsc_p" == made(**made.arguments.parse(text))  # type: ignore[arg-type]
+
+        assert names == list(schema_of(odd)["properties"])
+        assert "jmsc_ptt" == made(**made.arguments.parse(text))  # type: ignore[arg-type]
 
 
 class TestStrictMode:

@@ -61,9 +61,10 @@ class TestFilesAndModules:
 
         assert ["one"] == names(base, *spellings)
 
-    def test_a_package_beside_the_configuration(self, base: Path) -> None:
-        """bots.tools may import its neighbours, absolutely and relatively."""
-        write(base / "bots" / "__init__.py", "")
+    @pytest.mark.parametrize("marker", ["__init__.py", "README"])
+    def test_a_package_beside_the_configuration(self, base: Path, marker: str) -> None:
+        """bots.tools may import its neighbours, absolutely and relatively, with and without __init__.py."""
+        write(base / "bots" / marker, "")
         write(base / "bots" / "words.py", "HELLO = 'hello'\n")
         write(base / "shared_words.py", "BYE = 'bye'\n")
         write(
@@ -196,6 +197,13 @@ class TestRefusals:
 
         for name in ("missing.py", "dir.py", "./tools.txt", "~/tools.py"):
             assert "there is no Python file" in refusal(base, name)
+
+    def test_names_that_no_file_system_takes(self, base: Path) -> None:
+        """NUL, 5,000 characters and a link to itself are told like any other mistake."""
+        (base / "loop.py").symlink_to("loop.py")
+
+        for name in ("a\x00.py", "x" * 5000 + ".py", "x" * 5000, "loop.py", "loop"):
+            refusal(base, name)
 
     def test_a_mistake_is_told_with_file_and_line(self, base: Path) -> None:
         """7 kinds of broken modules; each message has the place and what to do."""

@@ -23,15 +23,15 @@ from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from assistant_gateway.errors import ConfigError
-from assistant_gateway.tools.tool import Tool
+from assistant_gateway.tools.tool import AnyTool, Tool
 
-AnyTool: TypeAlias = Tool[..., object]
 T = TypeVar("T")
 
 GROUP = "assistant_gateway.tools"
+MACHINERY = str(Path(importlib.__file__).parent)
 REASON_LENGTH = 300  # characters of a foreign error's message
 
 
@@ -72,16 +72,24 @@ def _from_entry_point(point: EntryPoint) -> Iterable[AnyTool]:
 
 def _from_module(name: str, base: Path) -> Iterable[AnyTool]:
     where = f"tools module {name!r}"
+    try:
+        return _tools_of(_find_module(name, base, where), where)
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, NUL, a circle of links
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"can't be looked up: {reason}", where) from None
+
+
+def _find_module(name: str, base: Path, where: str) -> ModuleType:
     if ":" in name:
         raise ConfigError("name a module or a file, without ':' and a function", where)
     if name.endswith(".py") or "/" in name or "\\" in name:
         file = _file(name, base, where)
         _let_neighbours_be_imported(base)
-        return _tools_of(_load_file(file, where), where)
+        return _load_file(file, where)
     if not all(part.isidentifier() and not keyword.iskeyword(part) for part in name.split(".")):
         raise ConfigError("this is no module's name; write 'bots.tools' or './bots/tools.py'", where)
     _let_neighbours_be_imported(base)
-    return _tools_of(_load_module(name, base, where), where)
+    return _load_module(name, base, where)
 
 
 def _tools_of(module: ModuleType, where: str) -> list[AnyTool]:
@@ -129,7 +137,7 @@ def _load_module(name: str, base: Path, where: str) -> ModuleType:
     loaded = sys.modules.get(parts[0])
     if loaded is None and spec is not None:
         _execute(spec, where)
-    elif loaded is not None and _places(loaded.__spec__).isdisjoint(_places(spec)):
+    elif loaded is not None and _places(getattr(loaded, "__spec__", None)).isdisjoint(_places(spec)):
         raise ConfigError(f"another module is called {parts[0]!r} already; rename yours", where)
     return _guarded(where, str(file), lambda: importlib.import_module(name))
 
@@ -179,7 +187,7 @@ def _place(error: BaseException, file: str) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in frame.filename and frame.filename != __file__
+        if not frame.filename.startswith(("<frozen", MACHINERY)) and frame.filename != __file__
     ]
     own = [frame for frame in frames if frame.filename == file] or frames
     return f"{own[-1].filename}:{own[-1].lineno}: " if own else ""

@@ -92,6 +92,9 @@ class Tool(Generic[P, R_co]):
         return self.approval != "never"
 
 
+AnyTool: TypeAlias = Tool[..., object]
+
+
 @overload
 def tool(function: Callable[P, R_co], /) -> Tool[P, R_co]: ...
 

@@ -16,7 +16,6 @@ import traceback
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TypeAlias
 
 import structlog
 
@@ -25,10 +24,8 @@ from assistant_gateway.tools.arguments import InvalidArguments
 from assistant_gateway.tools.context import ToolContext
 from assistant_gateway.tools.result import InvalidResult, ToolResult, failure, render
 from assistant_gateway.tools.threads import Threads
-from assistant_gateway.tools.tool import Tool
+from assistant_gateway.tools.tool import AnyTool
 from assistant_gateway.values import Conversation, FunctionCall, ToolSpec, User
-
-AnyTool: TypeAlias = Tool[..., object]
 
 MAX_THREADS = 64  # plain functions that run at the same time, abandoned ones included
 FAILED = "The tool failed. The details are in the operator's log."
