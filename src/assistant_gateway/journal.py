@@ -69,6 +69,7 @@ class Journal(RunHandler):
         self._lines: list[_Line] = []
         self._next = 1
         self._waiters: list[asyncio.Future[None]] = []
+        self._sealed = False
         self.closed = False
         self.followed_by: Journal | None = None
         self._write(
@@ -95,8 +96,11 @@ class Journal(RunHandler):
     def begin(self, attempt: int) -> None:
         """Count from the beginning of an attempt."""
         self._next = max(self._next, (attempt - 1) * ATTEMPT + 2)
+        self._sealed = False
 
     async def on_event(self, event: RunEvent) -> None:
+        if self._sealed:
+            return
         piece = self._speech.hear(event)
         if piece:
             self._say(piece)
@@ -138,7 +142,12 @@ class Journal(RunHandler):
                 pass
 
     def ended(self, run: Run | None, answer: Answer) -> str:
-        """The whole journal with its end, to be kept with the answer; readers don't see the end yet."""
+        """
+        The whole journal with its end, to be kept with the answer; readers don't see the end yet.
+
+        Nothing is written down any more: what is kept and what readers see are the same.
+        """
+        self._sealed = True
         lines = [*self._lines, *self._ending(run, answer)]
         return json.dumps(
             [
@@ -153,7 +162,8 @@ class Journal(RunHandler):
         """Write the end; the answer is on disk now."""
         if not self.closed:
             self._lines += self._ending(run, answer)
-            self.closed = True
+            self._next = self._lines[-1].last + 1
+            self._sealed = self.closed = True
             self._wake()
 
     def forward(self, other: Journal) -> None:
@@ -179,6 +189,11 @@ class Journal(RunHandler):
         Raises:
             LookupError: No entry with such an id has been written.
         """
+        if self.followed_by is not None and after >= self._next:
+            # An id that a reader of both has seen: this journal ends before it.
+            async for entry in self.followed_by.follow(after):
+                yield entry
+            return
         if after < 0 or (after >= self._next and not self._lost(after)):
             raise LookupError(f"no entry {after} in this journal")
         while True:
