@@ -123,7 +123,7 @@ class Store(Outbox, Protocol):
         """When the next lane that nobody holds is due; None when none waits."""
 
     async def renew(self, owner: str, lease: float) -> Mapping[int, str]:
-        """Extend all leases of *owner*; each lane it still holds, with the stop reason asked for (or empty)."""
+        """Extend all leases of *owner*; the lanes it still holds, each with its stop reason (or empty)."""
 
     async def release(self, claim: Claim, *, delay: float, failed: bool) -> None:
         """Give the message back, unanswered, to be tried in *delay* seconds; *failed* counts against it."""

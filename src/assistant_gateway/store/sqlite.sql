@@ -1,0 +1,378 @@
+-- The statements of the SQLite store, by name. Times are epoch seconds but for lease_until.
+
+-- name: mark
+-- Keep a word about this file (a clean end, a ping).
+UPDATE meta SET value = :value WHERE key = :key;
+
+-- name: marked
+-- Read such a word.
+SELECT value FROM meta WHERE key = :key;
+
+-- name: free_lanes
+-- Take back what a dead process had claimed.
+UPDATE lanes SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL;
+
+-- name: expire_runs
+-- End the live runs that no unfinished message will ever continue.
+UPDATE runs SET status = 'expired'
+WHERE status IN ('queued', 'in_progress', 'requires_action', 'cancelling')
+  AND NOT EXISTS (SELECT 1 FROM messages AS m WHERE m.id = runs.message
+      AND m.state IN ('ready', 'claimed', 'answering', 'final_ready'));
+
+-- Intake
+
+-- name: known_key
+-- The message that a dedupe key belongs to.
+SELECT m.id, m.fingerprint FROM keys AS k JOIN messages AS m ON m.id = k.message
+WHERE k.adapter = :adapter AND k.tenant = :tenant AND k.key = :key;
+
+-- name: add_key
+-- Keep a dedupe key; the primary key refuses a second message with it.
+INSERT INTO keys (adapter, tenant, key, message, created_at) VALUES (:adapter, :tenant, :key, :message, :now);
+
+-- name: lane
+-- A lane by its words, with its current thread.
+SELECT l.id, l.next_seq, l.pending, t.id FROM lanes AS l
+LEFT JOIN threads AS t ON t.lane_id = l.id AND t.is_current = 1
+WHERE l.adapter = :adapter AND l.tenant = :tenant AND l.channel = :channel AND l.topic = :topic AND l.member = :member;
+
+-- name: add_lane
+-- A new lane.
+INSERT INTO lanes (adapter, tenant, channel, topic, member) VALUES (:adapter, :tenant, :channel, :topic, :member)
+RETURNING id;
+
+-- name: grow_lane
+-- Count a new message in; where it interrupts and the lane is held, ask for a stop (a person's own stop stays).
+UPDATE lanes SET next_seq = next_seq + 1, pending = pending + 1, waiting_since = coalesce(waiting_since, :now),
+    stop_reason = CASE WHEN :interrupt AND owner IS NOT NULL AND stop_reason = '' THEN 'interrupted' ELSE stop_reason END
+WHERE id = :lane;
+
+-- name: add_message
+-- A new message of the inbox.
+INSERT INTO messages (lane_id, seq, state, thread_id, accepted_at, adapter, tenant, channel, topic, message_id,
+    fingerprint, user, keys, metadata, reply_to, assistant, busy, tools, route_instructions, instructions, text)
+VALUES (:lane, :seq, 'ready', :thread, :now, :adapter, :tenant, :channel, :topic, :message_id,
+    :fingerprint, :user, :keys, :metadata, :reply_to, :assistant, :busy, :tools, :route_instructions, :instructions, :text)
+RETURNING id;
+
+-- name: ahead
+-- How many unfinished messages of a lane come before a seq.
+SELECT count(*) FROM messages WHERE lane_id = :lane AND seq < :seq
+  AND state IN ('ready', 'claimed', 'answering', 'final_ready');
+
+-- name: message
+-- A message with all that belongs to it.
+SELECT * FROM whole_messages WHERE id = :id;
+
+-- name: find_message
+-- The newest message with the platform's id (an id whose keys were swept may come again).
+SELECT * FROM whole_messages WHERE message_id = :message_id AND adapter = :adapter AND tenant = :tenant
+ORDER BY id DESC LIMIT 1;
+
+-- name: merged
+-- The messages that were merged into another one, oldest first.
+SELECT * FROM whole_messages WHERE merged_into = :id ORDER BY seq;
+
+-- name: journal
+-- What was kept with the answer.
+SELECT journal FROM answers WHERE message = :id;
+
+-- Work
+
+-- name: claim_lane
+-- Take the lane that has waited longest and is due and free; the fence shuts out whoever had it before.
+UPDATE lanes SET owner = :owner, lease_until = :until, fence = fence + 1, stop_reason = ''
+WHERE id = (
+    SELECT id FROM lanes
+    WHERE pending > 0 AND wake_at <= :now AND (owner IS NULL OR lease_until <= :steady)
+    ORDER BY waiting_since LIMIT 1
+)
+RETURNING id, fence, pending;
+
+-- name: first_unfinished
+-- The message whose turn it is in a lane.
+SELECT id, seq, state, thread_id FROM messages
+WHERE lane_id = :lane AND state IN ('ready', 'claimed', 'answering', 'final_ready')
+ORDER BY seq LIMIT 1;
+
+-- name: ready_behind
+-- The first of a lane's ready messages from a seq on, in order.
+SELECT id, thread_id, busy FROM messages
+WHERE lane_id = :lane AND seq >= :seq AND state = 'ready'
+  AND state IN ('ready', 'claimed', 'answering', 'final_ready')
+ORDER BY seq LIMIT :limit;
+
+-- name: merge_message
+-- Let a ready message share the answer of a newer one.
+UPDATE messages SET state = 'merged_into', merged_into = :into, finished_at = :now WHERE id = :id AND state = 'ready';
+
+-- name: merge_followers
+-- What had been merged into a message follows it.
+UPDATE messages SET merged_into = :into WHERE merged_into = :id;
+
+-- name: shrink_lane
+-- Messages of the lane were merged.
+UPDATE lanes SET pending = pending - :n WHERE id = :lane;
+
+-- name: take_message
+-- The message belongs to this claim now; a state that an earlier worker reached stays.
+UPDATE messages SET fence = :fence, state = CASE state WHEN 'ready' THEN 'claimed' ELSE state END WHERE id = :id;
+
+-- name: bury_message
+-- A row that can't be read must not stop its lane.
+UPDATE messages SET state = 'dead_letter', finished_at = :now WHERE id = :id;
+
+-- name: recount_lane
+-- Free a lane whose count and messages had come apart.
+UPDATE lanes SET owner = NULL, lease_until = NULL, stop_reason = '',
+    pending = (SELECT count(*) FROM messages AS m WHERE m.lane_id = lanes.id
+        AND m.state IN ('ready', 'claimed', 'answering', 'final_ready')),
+    waiting_since = (SELECT m.accepted_at FROM messages AS m WHERE m.lane_id = lanes.id
+        AND m.state IN ('ready', 'claimed', 'answering', 'final_ready') ORDER BY m.seq LIMIT 1)
+WHERE id = :lane;
+
+-- name: next_wake
+-- When the next lane that nobody holds is due.
+SELECT min(wake_at) FROM lanes WHERE pending > 0 AND (owner IS NULL OR lease_until <= :steady);
+
+-- name: renew
+-- Extend an owner's leases, and hear what it is asked to stop.
+UPDATE lanes SET lease_until = :until WHERE owner = :owner RETURNING id, stop_reason;
+
+-- name: request_stop
+-- Ask for the answer that is being made in a lane to be stopped.
+UPDATE lanes SET stop_reason = :reason
+WHERE adapter = :adapter AND tenant = :tenant AND channel = :channel AND topic = :topic AND member = :member
+  AND owner IS NOT NULL
+RETURNING id;
+
+-- name: held
+-- The claimed message, while lane and message still carry the claim's fence.
+SELECT m.state, m.thread_id, r.id FROM lanes AS l
+JOIN messages AS m ON m.lane_id = l.id
+LEFT JOIN runs AS r ON r.message = m.id
+WHERE l.id = :lane AND l.owner = :owner AND l.fence = :fence AND m.id = :message AND m.fence = :fence
+  AND m.state IN ('claimed', 'answering', 'final_ready');
+
+-- name: release_message
+-- Back to the lane; what an attempt has begun stays begun.
+UPDATE messages SET state = CASE state WHEN 'claimed' THEN 'ready' ELSE state END, failures = failures + :failed
+WHERE id = :message AND fence = :fence;
+
+-- name: release_lane
+-- Free a lane and let it wait.
+UPDATE lanes SET owner = NULL, lease_until = NULL, wake_at = :wake_at WHERE id = :lane;
+
+-- name: begin_message
+-- Count an attempt.
+UPDATE messages SET state = 'answering', attempts = attempts + 1
+WHERE id = :message AND fence = :fence AND state IN ('claimed', 'answering');
+
+-- name: add_run
+-- Open a run; the index refuses a second live one on its thread.
+INSERT INTO runs (id, message, thread_id, assistant, status, attempt, model, input_tokens, output_tokens,
+    cached_tokens, error, created_at)
+VALUES (:id, :message, :thread, :assistant, :status, :attempt, :model, :input_tokens, :output_tokens,
+    :cached_tokens, :error, :now);
+
+-- name: retry_run
+-- Another attempt at a run.
+UPDATE runs SET status = 'in_progress', attempt = attempt + 1, error = NULL WHERE id = :id;
+
+-- name: save_run
+-- Keep a run's state.
+UPDATE runs SET status = :status, model = :model, input_tokens = :input_tokens, output_tokens = :output_tokens,
+    cached_tokens = :cached_tokens, error = :error
+WHERE id = :id;
+
+-- name: end_run
+-- End a run that is live although its message is final.
+UPDATE runs SET status = :status
+WHERE message = :message AND status IN ('queued', 'in_progress', 'requires_action', 'cancelling');
+
+-- name: run
+-- A run by its id.
+SELECT id, thread_id, assistant, status, attempt, model, input_tokens, output_tokens, cached_tokens, error
+FROM runs WHERE id = :id;
+
+-- name: add_call
+-- Journal a call that was asked for; one that is there is left alone.
+INSERT INTO calls (run_id, call_id, name, arguments, key, state, ok, output)
+VALUES (:run, :call_id, :name, :arguments, :key, :state, :ok, :output)
+ON CONFLICT (run_id, call_id) DO NOTHING;
+
+-- name: save_call
+-- Journal a call's state; one that is done stays as it was done.
+INSERT INTO calls (run_id, call_id, name, arguments, key, state, ok, output)
+VALUES (:run, :call_id, :name, :arguments, :key, :state, :ok, :output)
+ON CONFLICT (run_id, call_id) DO UPDATE SET state = excluded.state, ok = excluded.ok, output = excluded.output
+WHERE calls.state <> 'done';
+
+-- name: calls
+-- The calls of a run, in the order they were asked for.
+SELECT call_id, name, arguments, key, state, output, ok FROM calls WHERE run_id = :run ORDER BY rowid;
+
+-- name: save_post
+-- Journal a post; a key belongs to one message for ever.
+INSERT INTO posts (key, message, run_id, part, id, text) VALUES (:key, :message, :run, :part, :id, :text)
+ON CONFLICT (key) DO UPDATE SET part = excluded.part, id = excluded.id, text = excluded.text
+WHERE posts.message = excluded.message;
+
+-- name: posts
+-- The posts of a run, by part.
+SELECT key, part, id, text FROM posts WHERE run_id = :run ORDER BY part, rowid;
+
+-- name: add_answer
+-- Keep the complete answer.
+INSERT INTO answers (message, answer, journal, created_at) VALUES (:message, :answer, :journal, :now);
+
+-- name: conclude_message
+-- The answer is complete.
+UPDATE messages SET state = 'final_ready'
+WHERE id = :message AND fence = :fence AND state IN ('claimed', 'answering');
+
+-- name: finish_message
+-- The message is final. The fence is in this condition too: a late worker must not end another one's attempt.
+UPDATE messages SET state = :state, finished_at = :now
+WHERE id = :message AND fence = :fence AND state IN ('claimed', 'answering', 'final_ready');
+
+-- name: finish_lane
+-- Free a lane for its next message.
+UPDATE lanes SET owner = NULL, lease_until = NULL, stop_reason = '', wake_at = 0, pending = pending - 1,
+    waiting_since = (SELECT m.accepted_at FROM messages AS m WHERE m.lane_id = :lane
+        AND m.state IN ('ready', 'claimed', 'answering', 'final_ready') ORDER BY m.seq LIMIT 1)
+WHERE id = :lane;
+
+-- Threads
+
+-- name: add_thread
+-- A new current thread of a lane.
+INSERT INTO threads (id, lane_id, is_current, created_at) VALUES (:id, :lane, 1, :now);
+
+-- name: retire_thread
+-- The lane's current thread becomes an old one.
+UPDATE threads SET is_current = 0 WHERE lane_id = :lane AND is_current = 1;
+
+-- name: thread
+-- A thread by its id.
+SELECT t.id, l.adapter, l.tenant, l.channel, l.topic, l.member, t.created_at, t.is_current, t.items
+FROM threads AS t JOIN lanes AS l ON l.id = t.lane_id WHERE t.id = :id;
+
+-- name: threads
+-- The newest threads, of one adapter or of all.
+SELECT t.id, l.adapter, l.tenant, l.channel, l.topic, l.member, t.created_at, t.is_current, t.items
+FROM threads AS t JOIN lanes AS l ON l.id = t.lane_id
+WHERE t.created_at < :before AND (:adapter = '' OR l.adapter = :adapter)
+ORDER BY t.created_at DESC, t.rowid DESC LIMIT :limit;
+
+-- name: thread_length
+-- How many items a thread has.
+SELECT items FROM threads WHERE id = :thread;
+
+-- name: grow_thread
+-- Items were put on a thread.
+UPDATE threads SET items = :items WHERE id = :thread;
+
+-- name: add_item
+-- Put an item on a thread; one that its run has put there already is left alone.
+INSERT INTO items (thread_id, seq, run_id, id, created_at, body) VALUES (:thread, :seq, :run, :id, :created_at, :body)
+ON CONFLICT (run_id, thread_id, id) DO NOTHING;
+
+-- name: items
+-- The newest items of a thread below a seq, newest first.
+SELECT id, body, seq, run_id, created_at FROM items WHERE thread_id = :thread AND seq < :before
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: run_items
+-- The items that a run put on its thread, oldest first.
+SELECT id, body, seq, run_id, created_at FROM items WHERE run_id = :run ORDER BY seq;
+
+-- Files and notes
+
+-- name: add_blob
+-- Keep bytes once.
+INSERT INTO blobs (sha256, data) VALUES (:sha256, :data) ON CONFLICT (sha256) DO NOTHING;
+
+-- name: add_file
+-- Keep a file's label.
+INSERT INTO files (id, sha256, name, content_type, size, message, created_at)
+VALUES (:id, :sha256, :name, :content_type, :size, :message, :now) ON CONFLICT (id) DO NOTHING;
+
+-- name: file
+-- A file and its bytes.
+SELECT f.id, f.name, f.content_type, f.size, b.data FROM files AS f JOIN blobs AS b ON b.sha256 = f.sha256
+WHERE f.id = :id;
+
+-- name: note
+-- A small fact.
+SELECT value FROM notes WHERE scope = :scope AND key = :key;
+
+-- name: save_note
+-- Keep a small fact.
+INSERT INTO notes (scope, key, value) VALUES (:scope, :key, :value)
+ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value;
+
+-- Outbox
+
+-- name: add_delivery
+-- Keep a delivery; one with this id is left alone.
+INSERT INTO deliveries (source, id, url, attempts, next_at, state, error, created_at, body)
+VALUES (:source, :id, :url, :attempts, :next_at, :state, :error, :created_at, :body)
+ON CONFLICT (source, id) DO NOTHING;
+
+-- name: due
+-- The pending deliveries of a source whose time has come.
+SELECT id, source, url, body, attempts, next_at, state, error, created_at FROM deliveries
+WHERE source = :source AND state = 'pending' AND next_at <= :now ORDER BY next_at, rowid LIMIT :limit;
+
+-- name: next_due
+-- When the next pending delivery of a source is due.
+SELECT min(next_at) FROM deliveries WHERE source = :source AND state = 'pending';
+
+-- name: record_delivery
+-- Keep the outcome of a try.
+UPDATE deliveries SET attempts = :attempts, next_at = :next_at, state = :state, error = :error
+WHERE source = :source AND id = :id;
+
+-- name: deliveries
+-- The newest deliveries.
+SELECT id, source, url, body, attempts, next_at, state, error, created_at FROM deliveries
+WHERE (:source = '' OR source = :source) AND (:state = '' OR state = :state)
+ORDER BY created_at DESC, rowid DESC LIMIT :limit;
+
+-- name: fault
+-- What is wrong with an endpoint.
+SELECT failing_since, disabled, reason FROM endpoint_faults WHERE source = :source AND url = :url;
+
+-- name: save_fault
+-- Remember what is wrong with an endpoint.
+INSERT INTO endpoint_faults (source, url, failing_since, disabled, reason)
+VALUES (:source, :url, :failing_since, :disabled, :reason)
+ON CONFLICT (source, url) DO UPDATE SET failing_since = excluded.failing_since, disabled = excluded.disabled,
+    reason = excluded.reason;
+
+-- name: forget_fault
+-- The endpoint works.
+DELETE FROM endpoint_faults WHERE source = :source AND url = :url;
+
+-- Housekeeping
+
+-- name: message_counts
+-- How many messages are in each state.
+SELECT state, n FROM message_counts;
+
+-- name: oldest_waiting
+-- When the oldest unfinished message was accepted.
+SELECT min(waiting_since) FROM lanes WHERE pending > 0;
+
+-- name: delivery_counts
+-- How many deliveries are pending or dead.
+SELECT state, count(*) FROM deliveries WHERE state <> 'delivered' GROUP BY state;
+
+-- name: sweep_keys
+-- Forget a part of the old dedupe keys whose message is final.
+DELETE FROM keys WHERE (adapter, tenant, key) IN (
+    SELECT k.adapter, k.tenant, k.key FROM keys AS k JOIN messages AS m ON m.id = k.message
+    WHERE k.created_at < :before AND m.state NOT IN ('ready', 'claimed', 'answering', 'final_ready')
+    ORDER BY k.created_at LIMIT :limit
+);

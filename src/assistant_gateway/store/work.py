@@ -1,0 +1,215 @@
+"""
+What a worker does with a message, verb by verb, under a claim.
+
+A claim is a lane's owner and fence. Each write looks at the lane first and at the message under
+the same fence, in this order, so that a worker that was paused and replaced changes nothing; on
+several nodes the same order keeps two of them from waiting for each other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import structlog
+
+from assistant_gateway.errors import LeaseLost
+from assistant_gateway.store import Claim, rows
+from assistant_gateway.store.database import Database
+from assistant_gateway.store.memory import put_items
+from assistant_gateway.values import (
+    Answer,
+    Busy,
+    CallRecord,
+    Item,
+    Message,
+    MessageState,
+    Post,
+    Run,
+    RunStatus,
+)
+
+MERGED = 50  # messages that one answer takes along at most
+
+_RUN_ENDS = {MessageState.DELIVERED: RunStatus.COMPLETED, MessageState.CANCELLED: RunStatus.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    state: MessageState
+    thread_id: str
+    run_id: str | None
+
+
+def claim(db: Database, owner: str, lease: float) -> Claim | None:
+    """Take the lane that has waited longest and its oldest unfinished message."""
+    while True:
+        steady = db.steady()
+        lane = db.one("claim_lane", owner=owner, until=steady + lease, steady=steady, now=db.now())
+        if lane is None:
+            return None
+        id, fence, pending = lane
+        claimed = _claim_message(db, id, owner, fence, pending)
+        if claimed is not None:
+            return claimed
+        db.run("recount_lane", lane=id)
+
+
+def _claim_message(db: Database, lane: int, owner: str, fence: int, pending: int) -> Claim | None:
+    """The claim on a lane's first message that can be read; the lane goes on without those that can't."""
+    while (first := db.one("first_unfinished", lane=lane)) is not None:
+        id, seq, state, thread = first
+        older: list[int] = []
+        if state == MessageState.READY and pending > 1:
+            id, older = _merging(db, lane, seq, thread)
+        try:
+            message = _readable(db, id)
+        except (ValueError, KeyError, TypeError, sqlite3.DataError):
+            structlog.get_logger().exception("message.unreadable", message=id)
+            db.run("bury_message", id=id, now=db.now())
+            db.run("shrink_lane", lane=lane, n=1)
+            continue
+        for other in older:
+            db.run("merge_message", id=other, into=id, now=db.now())
+            db.run("merge_followers", id=other, into=id)
+        if older:
+            db.run("shrink_lane", lane=lane, n=len(older))
+        db.run("take_message", id=id, fence=fence)
+        if message.state is MessageState.READY:
+            message = replace(message, state=MessageState.CLAIMED)
+        merged = tuple(rows.message(row) for row in db.all("merged", id=id))
+        return Claim(message, owner, fence, merged)
+    return None
+
+
+def _readable(db: Database, id: int) -> Message:
+    row = db.one("message", id=id)
+    if row is None:
+        raise ValueError("the message has lost its lane")
+    return rows.message(row)
+
+
+def _merging(db: Database, lane: int, seq: int, thread: str) -> tuple[int, list[int]]:
+    """The message to claim, and the older ones that join it: never across a reset of the thread."""
+    waiting = []
+    for id, its_thread, busy in db.all("ready_behind", lane=lane, seq=seq, limit=MERGED + 1):
+        if its_thread != thread:
+            break
+        waiting.append((cast(int, id), busy))
+    newest, busy = waiting[-1]
+    if busy in (Busy.MERGE, Busy.INTERRUPT):
+        return newest, [id for id, _ in waiting[:-1]]
+    return waiting[0][0], []
+
+
+def release(db: Database, claim: Claim, delay: float, failed: bool) -> None:
+    """Give the message back; what was begun stays begun."""
+    _held(db, claim)
+    db.run("release_message", message=claim.message.id, fence=claim.fence, failed=failed)
+    db.run("release_lane", lane=claim.message.lane_id, wake_at=db.now() + delay)
+
+
+def begin(db: Database, claim: Claim, run: Run, items: Sequence[Item]) -> Run:
+    """Open the claim's run, or count another attempt at it."""
+    held = _held(db, claim)
+    if db.run("begin_message", message=claim.message.id, fence=claim.fence) == 0:
+        raise LeaseLost("the message is answered already")
+    if held.run_id is None:
+        run = replace(run, status=RunStatus.IN_PROGRESS)
+        _add_run(db, claim, run)
+        put_items(db, run.thread_id, items)
+    else:
+        db.run("retry_run", id=held.run_id)
+    row = db.one("run", id=held.run_id or run.id)
+    assert row is not None
+    return rows.run(row)
+
+
+def save_step(
+    db: Database, claim: Claim, items: Sequence[Item], calls: Sequence[CallRecord], run: Run
+) -> None:
+    """Keep a step: items, calls and the run's state."""
+    _held(db, claim)
+    put_items(db, run.thread_id, items, run_id=run.id)
+    for record in calls:
+        db.run("add_call", run=run.id, **rows.call_values(record))
+    db.run("save_run", **rows.run_values(run))
+
+
+def save_call(db: Database, claim: Claim, record: CallRecord) -> None:
+    """Journal a call's state."""
+    held = _held(db, claim)
+    db.run("save_call", run=held.run_id, **rows.call_values(record))
+
+
+def save_post(db: Database, claim: Claim, post: Post) -> None:
+    """Journal a post."""
+    held = _held(db, claim)
+    saved = db.run(
+        "save_post",
+        key=post.key,
+        message=claim.message.id,
+        run=held.run_id,
+        part=post.part,
+        id=post.id,
+        text=post.text,
+    )
+    if not saved:
+        raise ValueError(f"the post key {post.key!r} belongs to another message")
+
+
+def conclude(
+    db: Database, claim: Claim, run: Run, answer: Answer, items: Sequence[Item], journal: str
+) -> None:
+    """Keep the complete answer; the first one stands."""
+    held = _held(db, claim)
+    if held.state is MessageState.FINAL_READY:
+        return
+    if held.run_id is None:
+        _add_run(db, claim, run)
+    else:
+        db.run("save_run", **rows.run_values(run))
+    put_items(db, run.thread_id, items, run_id=run.id)
+    db.run(
+        "add_answer",
+        message=claim.message.id,
+        answer=rows.answer_json(answer),
+        journal=journal,
+        now=db.now(),
+    )
+    db.run("conclude_message", message=claim.message.id, fence=claim.fence)
+
+
+def finish(db: Database, claim: Claim, state: MessageState) -> None:
+    """The message is final and the lane is free."""
+    if not state.is_final or state is MessageState.MERGED:
+        raise ValueError(f"{state.value} is no end of an answer")
+    _held(db, claim)
+    db.run("finish_message", message=claim.message.id, fence=claim.fence, state=state.value, now=db.now())
+    ended = _RUN_ENDS.get(state, RunStatus.FAILED)
+    db.run("end_run", message=claim.message.id, status=ended.value)
+    db.run("finish_lane", lane=claim.message.lane_id)
+
+
+def _held(db: Database, claim: Claim) -> _Held:
+    row = db.one(
+        "held", lane=claim.message.lane_id, owner=claim.owner, fence=claim.fence, message=claim.message.id
+    )
+    if row is None:
+        raise LeaseLost(f"message {claim.message.id} is no longer {claim.owner}'s")
+    state, thread_id, run_id = row
+    return _Held(MessageState(state), thread_id, run_id)
+
+
+def _add_run(db: Database, claim: Claim, run: Run) -> None:
+    db.run(
+        "add_run",
+        message=claim.message.id,
+        thread=run.thread_id,
+        assistant=run.assistant,
+        attempt=run.attempt,
+        now=db.now(),
+        **rows.run_values(run),
+    )
