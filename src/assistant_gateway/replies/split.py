@@ -54,20 +54,34 @@ def _fitting(text: str, limit: int, unit: Unit) -> int:
 def _boundary(text: str, fits: int) -> int:
     """The best cut at or before *fits*: none of them in the first half, so that pieces stay few."""
     for mark in ("\n\n", "\n", " "):
-        cut = text.rfind(mark, fits // 2, fits)
-        if cut >= 0:
-            return cut + len(mark)
-    while fits > 1 and _joins(text[fits - 1], text[fits]):
-        fits -= 1
-    return fits
+        cut = text.rfind(mark, fits // 2, fits) + len(mark)
+        if cut >= len(mark) and not _joined(text, cut):
+            return cut
+    for cut in range(fits, fits // 2, -1):
+        if not _joined(text, cut):
+            return cut
+    return fits  # one endless grapheme: nothing that a person would miss
 
 
-def _joins(before: str, after: str) -> bool:
-    """Whether two neighbours show as one character: combining marks, joiners, variants, skin tones, flags."""
+def _joined(text: str, cut: int) -> bool:
+    """Whether the neighbours of *cut* show as one character (roughly Unicode TR 29, version 16)."""
+    before, after = text[cut - 1], text[cut]
+    if after.isascii():
+        return before == "\r" and after == "\n"
+    if _is_flag(before) and _is_flag(after):
+        start = cut
+        while start and _is_flag(text[start - 1]):
+            start -= 1
+        return (cut - start) % 2 == 1  # two letters make a flag, the next two another one
     return (
-        unicodedata.combining(after) != 0
-        or before == "\u200d"
-        or after in "\u200d\ufe0e\ufe0f"
-        or "\U0001f3fb" <= after <= "\U0001f3ff"
-        or ("\U0001f1e6" <= before <= "\U0001f1ff" and "\U0001f1e6" <= after <= "\U0001f1ff")
+        before == "\u200d"
+        or after in "\u200c\u200d"  # joiners; variants and accents are marks
+        or "\U0001f3fb" <= after <= "\U0001f3ff"  # skin tones
+        or "\U000e0020" <= after <= "\U000e007f"  # the letters in flags of regions
+        or "\u1160" <= after <= "\u11ff"  # the rest of a Hangul syllable that is written in parts
+        or unicodedata.category(after).startswith("M")
     )
+
+
+def _is_flag(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
