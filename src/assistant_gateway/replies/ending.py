@@ -8,9 +8,9 @@ from assistant_gateway.values import Answer, RunStatus
 def with_ending(answer: Answer) -> str:
     """The text that people see in the end; never empty."""
     note = _note(answer)
-    if answer.text and note:
-        return f"{answer.text}\n\n{note}"
-    return answer.text or note or "_The assistant had nothing to say._"
+    if not answer.text.strip():
+        return note or "_The assistant had nothing to say._"
+    return f"{answer.text}\n\n{note}" if note else answer.text
 
 
 def _note(answer: Answer) -> str:
@@ -21,6 +21,7 @@ def _note(answer: Answer) -> str:
         case RunStatus.CANCELLED:
             return f"_{error.message}_" if error else "_Stopped._"
         case RunStatus.INCOMPLETE:
-            return f"_Cut off: {error.message}_" if error else "_Cut off: the answer reached its limit._"
+            why = error.message if error else "The answer reached its limit."
+            return f"_Cut off: {why[:1].lower()}{why[1:]}_"
         case _:
             return f"⚠️ {error.message} (`{error.id}`)" if error else "⚠️ No answer could be given."
