@@ -69,7 +69,9 @@ def read_document(path: Path) -> Document:
     try:
         table = tomllib.loads(text)
         lines = _Walk(text).lines
-    except tomllib.TOMLDecodeError as error:
+    except (
+        ValueError
+    ) as error:  # mostly `tomllib.TOMLDecodeError`; a number of 5,000 digits is refused by `int`
         place = _SYNTAX_PLACE.search(str(error))
         line = place[1] if place and place[1] else str(text.rstrip().count("\n") + 1)
         column = f" (column {place[2]})" if place and place[2] else ""

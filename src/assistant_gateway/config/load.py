@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from assistant_gateway.config.document import Document, KeyPath, dotted, read_document
 from assistant_gateway.config.problems import Problems, suggestion
-from assistant_gateway.config.schema import known_keys, shapes
+from assistant_gateway.config.schema import shapes
 from assistant_gateway.config.secrets import Reading
 from assistant_gateway.config.settings import AssistantSettings, Config
 from assistant_gateway.errors import ConfigError
@@ -52,8 +52,7 @@ def load_config(
         ConfigError: Something is wrong; every problem has a line with its place, key and remedy.
     """
     document = read_document(path) if path else None
-    found = {name: value for name, value in environ.items() if value.strip()}
-    return _Loading(document, found, plugins or Plugins.discover()).load(options or {})
+    return _Loading(document, environ, plugins or Plugins.discover()).load(options or {})
 
 
 class _Loading:
@@ -75,8 +74,9 @@ class _Loading:
         table = self._core()
         self._add_environment(table)
         self._add_options(table, options)
-        table["assistants"] = assistants = self._assistants(_table(table.get("assistants")))
-        table["backends"] = self._backends(assistants)
+        if isinstance(named := table.get("assistants", {}), Mapping):
+            table["assistants"] = self._assistants(named)
+        table["backends"] = self._backends(_table(table.get("assistants")))
         table["adapters"] = self._adapters()
         try:
             config = Config.model_validate(table)
@@ -89,6 +89,10 @@ class _Loading:
         notes = (*self._from_file.notes, *_notes(config))
         return config.model_copy(update={"notes": notes, "references": self._from_file.references})
 
+    def _given(self, variable: str) -> str:
+        """A variable of the environment; one that is empty counts as not set."""
+        return self._environ.get(variable, "").strip()
+
     def _refuse_unknown_tables(self) -> None:
         sections = {plugin.section for plugin in self._plugins.adapters.values()}
         for key in set(self._file) - _CORE - sections:
@@ -98,7 +102,7 @@ class _Loading:
                 self._problems.add((key,), f"unknown key; {suggestion(key, _CORE | sections)}")
         for name, fault in self._plugins.adapter_faults.items():
             wanted = [f"{name.upper()}_{suffix}" for suffix in ("BOT_TOKEN", "TOKEN", "SECRET")]
-            for variable in set(wanted) & set(self._environ):
+            for variable in filter(self._given, wanted):
                 self._problems.origins.setdefault((name,), variable)
                 self._problems.add((name,), fault.reason)
 
@@ -109,10 +113,10 @@ class _Loading:
 
     def _add_environment(self, table: Table) -> None:
         for variable, (section, key) in _TEXTS.items():
-            if variable in self._environ and key not in _table(self._file.get(section)):
-                self._put(table, (section, key), self._environ[variable].strip(), variable)
+            if (value := self._given(variable)) and key not in _table(self._file.get(section)):
+                self._put(table, (section, key), value, variable)
         for variable, (section, key) in _LISTS.items():
-            words = [word.strip() for word in self._environ.get(variable, "").split(",") if word.strip()]
+            words = [word.strip() for word in self._given(variable).split(",") if word.strip()]
             named = _table(table.get(section)).get(key, [])
             if words and isinstance(named, list):
                 for index in range(len(named), len(named) + len(words)):
@@ -136,21 +140,21 @@ class _Loading:
             table[section] = {**_table(table.get(section)), key: value}
             self._problems.origins[path] = origin
 
-    def _assistants(self, named: Table) -> Table:
+    def _assistants(self, named: Mapping[str, object]) -> Table:
         """Every assistant with its backend, and with the environment's model where it names none."""
         backend = "main" if self._has_main else AssistantSettings().backend
         assistants: Table = {}
         for name, table in {"default": {}, **named}.items():
             if isinstance(table, Mapping):
                 table = {"backend": backend, **table}
-                if table["backend"] == "main" and "OPENAI_MODEL" in self._environ:
-                    table = {"model": self._environ["OPENAI_MODEL"].strip(), **table}
+                if table["backend"] == "main" and (model := self._given("OPENAI_MODEL")):
+                    table = {"model": model, **table}
             assistants[name] = table
         return assistants
 
     @property
     def _has_main(self) -> bool:
-        return "OPENAI_API_KEY" in self._environ or "main" in _table(self._file.get("backends"))
+        return bool(self._given("OPENAI_API_KEY")) or "main" in _table(self._file.get("backends"))
 
     def _backends(self, assistants: Table) -> Table:
         named = self._file.get("backends", {})
@@ -158,7 +162,7 @@ class _Loading:
             self._problems.add(("backends",), "should be a table: [backends.NAME]")
             return {}
         used = {name for table in assistants.values() for name in _names(_table(table).get("backend"))}
-        if "main" in used and "OPENAI_API_KEY" in self._environ:
+        if "main" in used and self._given("OPENAI_API_KEY"):
             named = {"main": {}, **named}
         return {name: self._backend(name, table) for name, table in named.items()}
 
@@ -167,8 +171,8 @@ class _Loading:
         if not isinstance(named, Mapping):
             self._problems.add(path, f"should be a table: [backends.{name}]")
             return {}
-        from_key = name == "main" and "OPENAI_API_KEY" in self._environ
-        kind = named.get("kind", "responses" if from_key else None)
+        has_key = name == "main" and bool(self._given("OPENAI_API_KEY"))
+        kind = named.get("kind", "responses" if has_key else None)
         if kind not in self._plugins.kinds:
             hint = (
                 suggestion(str(kind), self._plugins.kinds)
@@ -183,23 +187,10 @@ class _Loading:
         except ConfigError as error:
             self._problems.add((*path, "kind"), str(error))
             return {"kind": kind}
+        # The environment speaks of one provider: the backend `main`.
+        given = plugin.from_environment(self._environ) if name == "main" else None
         settings = {key: value for key, value in named.items() if key != "kind"}
-        table = self._from_file.table(settings, shapes(plugin.settings), path)
-        if from_key:
-            table = _merged(self._openai(shapes(plugin.settings), path), table)
-        self._refuse_invalid(path, plugin.settings, table)
-        return {"kind": kind, **table}
-
-    def _openai(self, known: tuple[object, ...], path: KeyPath) -> Table:
-        """The environment's key and address, as far as this kind of backend knows them."""
-        keys = known_keys(known) or frozenset()
-        found: Table = {}
-        for variable, key in (("OPENAI_API_KEY", "api_key"), ("OPENAI_BASE_URL", "base_url")):
-            if variable in self._environ and key in keys:
-                found[key] = self._environ[variable].strip()
-                if (*path, key) not in self._lines:
-                    self._problems.origins[*path, key] = variable
-        return self._from_environment.table(found, known, path)
+        return {"kind": kind, **self._plugin_table(path, plugin.settings, given or {}, settings)}
 
     def _adapters(self) -> Table:
         adapters: Table = {}
@@ -216,15 +207,29 @@ class _Loading:
             if not isinstance(named, Mapping | None):
                 self._problems.add(path, f"should be a table: [{plugin.section}]")
                 continue
-            known = shapes(plugin.settings)
-            self._note_origins(given or {}, path)
-            table = _merged(
-                self._from_environment.table(given or {}, known, path),
-                self._from_file.table(named or {}, known, path),
-            )
-            self._refuse_invalid(path, plugin.settings, table)
-            adapters[plugin.section] = table
+            adapters[plugin.section] = self._plugin_table(path, plugin.settings, given or {}, named or {})
         return adapters
+
+    def _plugin_table(
+        self,
+        path: KeyPath,
+        settings: type[BaseModel],
+        given: Mapping[str, object],
+        named: Mapping[str, object],
+    ) -> Table:
+        """What the environment gives a plugin, under what the file names, both checked."""
+        known = shapes(settings)
+        self._note_origins(given, path)
+        low, high = (
+            self._from_environment.table(given, known, path),
+            self._from_file.table(named, known, path),
+        )
+        table = _merged(low, high)
+        try:
+            settings.model_validate(table)
+        except ValidationError as error:
+            self._problems.add_invalid(path, error, table, known)
+        return table
 
     def _note_origins(self, given: Mapping[str, object], path: KeyPath) -> None:
         for key, value in given.items():
@@ -233,12 +238,6 @@ class _Loading:
                 self._note_origins(value, inner)
             elif inner not in self._lines:
                 self._problems.origins[inner] = f"environment: {dotted(inner)}"
-
-    def _refuse_invalid(self, path: KeyPath, settings: type[BaseModel], table: Table) -> None:
-        try:
-            settings.model_validate(table)
-        except ValidationError as error:
-            self._problems.add_invalid(path, error, table, shapes(settings))
 
     def _refuse_dangling_names(self, config: Config) -> None:
         for name, assistant in config.assistants.items():

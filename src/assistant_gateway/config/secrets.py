@@ -68,6 +68,9 @@ class Reading:
                 self._value(member, members(shapes, index), (*path, index))
                 for index, member in enumerate(value)
             ]
+        if isinstance(value, bool) and shapes and not {bool, object} & set(shapes):
+            # Python counts true as the number 1, and pydantic with it.
+            self.problems.add(path, f"should not be {str(value).lower()}")
         return value
 
     def _secret(self, value: object, path: KeyPath) -> SecretStr:
@@ -80,7 +83,7 @@ class Reading:
             text, source = self.environ.get(name, ""), f"the environment variable {name}"
             self.references[dotted(path)] = Reference(kind="env", name=name)
             if name not in self.environ:
-                self.problems.add(path, f"{source} is not set, or empty")
+                self.problems.add(path, f"{source} is not set")
                 return SecretStr("")
         elif isinstance(value, Mapping) and set(value) == {"file"}:
             file = self.directory / Path(str(value["file"])).expanduser()

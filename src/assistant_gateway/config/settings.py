@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator
 
 from assistant_gateway.values import Busy
 
@@ -181,7 +181,7 @@ class AssistantSettings(Section):
     run_seconds: float = Field(
         default=600.0, gt=0, le=86_400, description="seconds that a run may take before it expires"
     )
-    options: dict[str, object] = Field(
+    options: dict[str, JsonValue] = Field(
         default_factory=dict,
         description="passed on to the provider as they are, such as reasoning or temperature",
     )
