@@ -19,7 +19,6 @@ from assistant_gateway.store import Counts
 from assistant_gateway.values import MessageState, RunStatus, Usage
 
 SERIES = 200  # different values of one label; whatever comes later is counted as "other"
-LAG_EVERY = 1.0  # seconds between two looks at the event loop
 _ACCEPT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 _TEXT = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _RUN = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0)
@@ -27,11 +26,17 @@ _LABEL = re.compile(r"[A-Za-z0-9_.:@-]{1,64}")
 
 
 class Telemetry:
-    """Counts what happens. Every method only adds to a number in memory."""
+    """
+    Counts what happens. Every method only adds to a number in memory.
+
+    Args:
+        lag_every: Seconds between two looks at the event loop.
+    """
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
+    def __init__(self, *, lag_every: float = 1.0) -> None:
+        self._lag_every = lag_every
         self._registry = registry = CollectorRegistry()
         self._labels: dict[str, set[str]] = {}
         prefix = "assistant_gateway"
@@ -170,8 +175,8 @@ class Telemetry:
         """Note how late the event loop runs, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + LAG_EVERY
-            await asyncio.sleep(LAG_EVERY)
+            due = loop.time() + self._lag_every
+            await asyncio.sleep(self._lag_every)
             self._lag.set(max(0.0, loop.time() - due))
 
     def store_wrote(self, ok: bool) -> None:
