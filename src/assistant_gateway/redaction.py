@@ -26,7 +26,7 @@ _PATTERNS = re.compile(
 )
 _AFTER = re.compile(
     r"""
-      (?P<bearer>\bBearer\s+)[^\s"',;]+
+      (?P<bearer>\bBearer\s+)(?=\S{6})[^\s"',;]+
     | (?P<named>\b(?:code|[\w-]*token|[\w-]*secret|password|passwd|api[_-]?key|client_secret)=)[^\s&"',;]+
     | (?P<login>://[^/\s:@]*:)[^@/\s]+(?=@)
     """,
