@@ -11,18 +11,13 @@ import sys
 from assistant_gateway.cli.start import base_directory, configured
 from assistant_gateway.config.problems import suggestion
 from assistant_gateway.errors import ConfigError
-from assistant_gateway.tools import Toolbox, ToolContext, load_tools
+from assistant_gateway.gateway import Gateway
+from assistant_gateway.tools import Toolbox, ToolContext
 from assistant_gateway.values import Conversation, FunctionCall, User
 
 
 def tools(arguments: argparse.Namespace) -> int:
-    settings = configured(arguments).tools
-    toolbox = Toolbox(
-        load_tools(settings.modules, base=base_directory(arguments)),
-        timeout=settings.timeout,
-        max_output=settings.max_output,
-        max_parallel=settings.max_parallel,
-    )
+    toolbox = Gateway(configured(arguments), base=base_directory(arguments)).toolbox
     if arguments.action == "list":
         return _list(toolbox)
     if toolbox.get(arguments.name) is None:
