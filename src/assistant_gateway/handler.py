@@ -103,10 +103,19 @@ class Handlers:
         )
         self._texts: dict[tuple[str, int], str] = {}
         self._arguments: dict[str, str] = {}
+        self._told: set[tuple[type[RunEvent], str]] = set()
+        self._closed = False
 
     async def emit(self, event: RunEvent) -> None:
-        """Give one event to every handler."""
+        """Give one event to every handler; not what was told of a call already, nor what follows the end."""
+        if self._closed:
+            return
         match event:
+            case ToolCallCreated(call_id=call_id) | ToolCallDone(call_id=call_id):
+                fact = (type(event), call_id)
+                if fact in self._told:
+                    return
+                self._told.add(fact)
             case TextDelta(item_id=item_id, delta=delta, part=part) if self._snapshots:
                 self._texts[item_id, part] = self._texts.get((item_id, part), "") + delta
             case ToolCallDelta(call_id=call_id, delta=delta):
@@ -114,18 +123,20 @@ class Handlers:
             case RunRestarted():
                 self._texts.clear()
                 self._arguments.clear()
+                self._told.clear()
             case _:
                 pass
         quiet = isinstance(event, TextDelta) and not self._snapshots
         for handler in self._handlers:
             try:
                 await handler.on_event(event)
-                if not quiet:
-                    await self._call_back(handler, event)
             except Exception:
-                self._log.exception(
-                    "handler.failed", handler=type(handler).__name__, event_type=type(event).__name__
-                )
+                self._note_failure(handler, event)
+            if not quiet:
+                try:
+                    await self._call_back(handler, event)
+                except Exception:
+                    self._note_failure(handler, event)
 
     async def _call_back(self, handler: RunHandler, event: RunEvent) -> None:
         match event:
@@ -165,9 +176,19 @@ class Handlers:
                 pass
 
     async def close(self) -> None:
-        """Tell every handler that nothing follows."""
+        """Tell every handler, once, that nothing follows."""
+        if self._closed:
+            return
+        self._closed = True
         for handler in self._handlers:
             try:
                 await handler.on_end()
             except Exception:
-                self._log.exception("handler.failed", handler=type(handler).__name__, event_type="end")
+                self._note_failure(handler, None)
+
+    def _note_failure(self, handler: RunHandler, event: RunEvent | None) -> None:
+        self._log.exception(
+            "handler.failed",
+            handler=type(handler).__name__,
+            event_type=type(event).__name__ if event is not None else "end",
+        )
