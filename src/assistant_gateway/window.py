@@ -3,8 +3,8 @@ The part of a thread that a model is shown: the newest whole turns that fit its 
 
 A turn begins with what people said and ends before they speak again. Turns are never cut,
 so a function call never loses its output; only a newest turn that is too large by itself is
-shortened, by its oldest whole steps. Reading stops where the budget ends: the cost
-does not depend on the length of the thread.
+shortened, by its oldest whole steps and then by its oldest messages. Reading stops where the
+budget ends: the cost does not depend on the length of the thread.
 """
 
 from __future__ import annotations
@@ -52,33 +52,20 @@ def turns(bodies: Sequence[JsonObject]) -> list[list[JsonObject]]:
     return found
 
 
-def shorten(turn: Sequence[JsonObject], budget: int) -> list[JsonObject]:
-    """The question of a turn and its newest whole steps within *budget* characters."""
-    asked = [body for body in turn if items.role(body) == "user"]
-    steps = _steps([body for body in turn if items.role(body) != "user"])
-    left = budget - sum(map(estimate, asked))
-    kept: list[list[JsonObject]] = []
-    for step in reversed(steps):
-        left -= sum(map(estimate, step))
-        if left < 0:
-            break
-        kept.append(step)
-    return asked + [body for step in reversed(kept) for body in step]
-
-
 def fit(bodies: Sequence[JsonObject], budget: int) -> list[JsonObject]:
     """The newest whole turns of *bodies* within *budget* characters; the newest turn always."""
-    kept: list[list[JsonObject]] = []
-    left = budget
-    for turn in reversed(turns(bodies)):
-        size = sum(map(estimate, turn))
-        if size > left:
-            if not kept:
-                kept.append(shorten(turn, budget))
-            break
-        kept.append(turn)
-        left -= size
-    return [body for turn in reversed(kept) for body in turn]
+    found = turns(bodies)
+    kept = _newest(found, budget) or [shorten(turn, budget) for turn in found[-1:]]
+    return [body for turn in kept for body in turn]
+
+
+def shorten(turn: Sequence[JsonObject], budget: int) -> list[JsonObject]:
+    """The newest of what a turn asks, and its newest whole steps, within *budget* characters."""
+    asked = [[body] for body in turn if items.role(body) == "user"]
+    questions = _newest(asked, budget) or asked[-1:]
+    left = budget - sum(map(_size, questions))
+    steps = _newest(_steps([body for body in turn if items.role(body) != "user"]), left)
+    return [body for group in questions + steps for body in group]
 
 
 class Windows:
@@ -87,6 +74,7 @@ class Windows:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._ratios: dict[str, float] = {}
+        self._kept: dict[str, float] = {}
 
     async def window(self, thread_id: str, *, model: str, tokens: int, overhead: int) -> list[JsonObject]:
         """The newest whole turns that fit *tokens*, beside *overhead* characters of other text."""
@@ -109,15 +97,32 @@ class Windows:
         before = await self._ratio(model)
         ratio = before + 0.3 * (measured - before)
         self._ratios[model] = ratio
-        if abs(ratio - before) > 0.05 * before:
+        if abs(ratio - self._kept[model]) > 0.05 * self._kept[model]:
+            self._kept[model] = ratio
             await self._store.save_note("calibration", model, {"characters_per_token": ratio})
 
     async def _ratio(self, model: str) -> float:
         if model not in self._ratios:
             note = await self._store.note("calibration", model) or {}
             ratio = note.get("characters_per_token")
-            self._ratios[model] = float(ratio) if isinstance(ratio, int | float) else CHARACTERS_PER_TOKEN
+            known = float(ratio) if isinstance(ratio, int | float) else CHARACTERS_PER_TOKEN
+            self._ratios[model] = self._kept[model] = known
         return self._ratios[model]
+
+
+def _size(group: Sequence[JsonObject]) -> int:
+    return sum(map(estimate, group))
+
+
+def _newest(groups: Sequence[list[JsonObject]], budget: int) -> list[list[JsonObject]]:
+    """The newest of *groups* that fit into *budget* characters, without a gap."""
+    kept: list[list[JsonObject]] = []
+    for group in reversed(groups):
+        budget -= _size(group)
+        if budget < 0:
+            break
+        kept.append(group)
+    return kept[::-1]
 
 
 def _has_turn_start(page: Sequence[Item]) -> bool:
