@@ -26,6 +26,7 @@ from assistant_gateway.errors import (
     OutcomeUnknown,
     PostGone,
     RateLimited,
+    TooLong,
 )
 from assistant_gateway.events import RunEvent, RunRestarted
 from assistant_gateway.handler import RunHandler
@@ -36,6 +37,7 @@ from assistant_gateway.values import Answer, Post, ReplyTarget
 
 TRIES = 6  # of one call whose outcome is a fault that may pass
 PATIENCE = 15.0  # seconds, the longest pause between two of them
+SHORTEST = 100  # units; a platform that finds this too long is not helped by shorter posts
 
 
 class Undeliverable(GatewayError):
@@ -75,6 +77,11 @@ class Reply(RunHandler):
         self._save = save
         # What a post of an earlier attempt shows now is not known: it is edited in any case.
         self._posts = {post.part: replace(post, text="") for post in posts}
+        # Sent with an outcome that was never learned: these are looked for before they are repeated.
+        self._doubtful = {post.part for post in posts if not post.id}
+        self._gone: set[int] = set()
+        self._length = adapter.limits.text_length
+        self._unit = adapter.limits.unit
         self._watch = watch
         self._speech = Speech()
         self._heard = asyncio.Event()
@@ -139,8 +146,20 @@ class Reply(RunHandler):
                 self._rest(min(PATIENCE, 0.2 * 2**tries))
 
     async def _show(self, text: str, answer: Answer | None) -> None:
-        limits = self._adapter.limits
-        pieces = split(text, limits.text_length, limits.unit) or [""]
+        while True:
+            # A post of blanks is refused by most platforms, and missed by nobody.
+            pieces = [piece for piece in split(text, self._length, self._unit) if piece.strip()]
+            try:
+                await self._show_pieces(pieces if pieces or answer is None else [text], answer)
+            except TooLong:
+                # What an adapter makes of the text (escapes, markup) may be longer than the text.
+                if self._length < SHORTEST:
+                    raise
+                self._length = self._length * 3 // 4
+            else:
+                return
+
+    async def _show_pieces(self, pieces: Sequence[str], answer: Answer | None) -> None:
         for part, piece in enumerate(pieces):
             last = part == len(pieces) - 1
             final = answer is not None or not last
@@ -153,7 +172,7 @@ class Reply(RunHandler):
             post = self._posts.get(part)
             if post is None or not post.id:
                 await self._send(part, content, known=post)
-            elif post.text != piece:
+            elif post.text != piece or content.files:
                 await self._edit(post, content)
         if answer is not None:
             await self._remove_beyond(len(pieces))
@@ -162,35 +181,48 @@ class Reply(RunHandler):
         """An earlier attempt may have said more than the one that counts."""
         for part in sorted(part for part in self._posts if part >= parts):
             post = self._posts[part]
-            id = post.id or await self._adapter.find(self._target, post.key)
+            id: str | None = post.id
+            if part in self._doubtful:
+                id = await self._adapter.find(self._target, post.key)
             if id:
                 await self._adapter.delete(self._target, id)
             del self._posts[part]
+            self._doubtful.discard(part)
 
     async def _send(self, part: int, content: Content, *, known: Post | None) -> None:
         post = known or Post(f"{self._run_id}.{part}", part)
         keyed = self._adapter.limits.keyed
         found = None
-        if known is not None and not keyed:
-            # Intended before, with an outcome that was never learned: look before repeating.
+        if part in self._doubtful and not keyed:
             found = await self._adapter.find(self._target, post.key)
-        elif not keyed:
+        elif known is None and not keyed:
             await self._save(post)
         self._posts[part] = post
         if found is None:
-            self._take_turn()
-            id = await self._adapter.post(self._target, post.key, content)
-            self._watch.posted(self._adapter.name)
-            self._posts[part] = Post(post.key, part, id, content.text)
+            self._posts[part] = await self._post(post, content)
         else:
-            self._posts[part] = Post(post.key, part, found)
+            self._posts[part] = replace(post, id=found)
+        self._doubtful.discard(part)
         if not keyed:
             await self._save(self._posts[part])
         if found is not None:
             await self._edit(self._posts[part], content)
 
+    async def _post(self, post: Post, content: Content) -> Post:
+        self._take_turn()
+        self._doubtful.add(post.part)
+        try:
+            id = await self._adapter.post(self._target, post.key, content)
+        except OutcomeUnknown:
+            raise
+        except AdapterError:
+            self._doubtful.discard(post.part)  # nothing was sent, says the contract
+            raise
+        self._watch.posted(self._adapter.name)
+        return replace(post, id=id, text=content.text)
+
     async def _edit(self, post: Post, content: Content) -> None:
-        if not self._adapter.limits.edits:
+        if not self._adapter.limits.edits or post.part in self._gone:
             return
         self._take_turn()
         try:
@@ -199,7 +231,8 @@ class Reply(RunHandler):
         except PostGone:
             # Somebody removed it. Nothing is posted into a place where it was not wanted.
             self._log.info("reply.post_gone", adapter=self._adapter.name, part=post.part)
-        self._posts[post.part] = Post(post.key, post.part, post.id, content.text)
+            self._gone.add(post.part)
+        self._posts[post.part] = replace(post, text=content.text)
 
     def _take_turn(self) -> None:
         self._rest(self._adapter.limits.edit_interval)
