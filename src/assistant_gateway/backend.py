@@ -96,9 +96,12 @@ class BackendPlugin(Generic[Settings]):
         settings: Schema of a ``[backends.NAME]`` table without ``kind``; unknown keys are refused.
         build: The backend for a configured name and its checked settings.
         default_model: What an assistant without ``model`` uses.
+        from_environment: The ``[backends.main]`` table as the environment gives it; None when it gives none.
+        tools: Modules with tools that come with it, registered while an assistant uses it.
     """
 
     settings: type[Settings]
     build: Callable[[str, Settings], Backend]
     default_model: str = ""
+    tools: tuple[str, ...] = ()
     from_environment: Callable[[Mapping[str, str]], JsonObject | None] = field(default=lambda environ: None)

@@ -23,7 +23,8 @@ from assistant_gateway.backend import Backend
 from assistant_gateway.config import Config, load_config
 from assistant_gateway.errors import StoreError
 from assistant_gateway.handler import RunHandler
-from assistant_gateway.http import GuardedEgress, HttpServer
+from assistant_gateway.http.egress import GuardedEgress
+from assistant_gateway.http.server import HttpServer
 from assistant_gateway.inbox import Inbox
 from assistant_gateway.journal import Journals
 from assistant_gateway.listeners import Listeners

@@ -92,10 +92,13 @@ class Threads:
         Runs of one thread queue up. A run that failed is an answer with an ``error``, not an exception.
 
         Raises:
+            LookupError: A newer thread has taken this one's place in its conversation.
             Busyness: Too many runs wait on this thread already; nothing was done.
             TimeoutError: It is not answered after *timeout* seconds; it goes on all the same.
         """
         lane = thread.lane
+        if (await self._store.open_thread(lane)).id != thread.id:
+            raise LookupError(f"{thread.id} is not the current thread of its conversation")
         message_id = f"py_{secrets.token_hex(12)}"
         inbound = Inbound(
             Conversation(lane.adapter, lane.tenant, lane.channel, lane.topic),

@@ -15,7 +15,7 @@ from assistant_gateway.config import Config
 from assistant_gateway.doctor import Doctor
 from assistant_gateway.errors import ConfigError
 from assistant_gateway.gateway import Gateway
-from assistant_gateway.http import GuardedEgress
+from assistant_gateway.http.egress import GuardedEgress
 from assistant_gateway.plugins import Plugins
 from assistant_gateway.store.connect import open_store
 

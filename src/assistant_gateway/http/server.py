@@ -8,6 +8,7 @@ While the server stops, what is being answered may finish; what does not is told
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import secrets
@@ -53,7 +54,7 @@ class HttpServer:
         version: str,
         routes: Iterable[web.AbstractRouteDef],
         ready: Callable[[], Awaitable[list[str]]],
-        metrics: Callable[[], bytes],
+        metrics: Callable[[], Awaitable[bytes]],
         described: Iterable[tuple[JsonObject, JsonObject]] = (),
         limits: DoorLimits | None = None,
     ) -> None:
@@ -87,6 +88,11 @@ class HttpServer:
         host, port = self._listener.sockets[0].getsockname()[:2]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._door.connections) if self._door is not None else 0
 
     async def start(self) -> None:
         """
@@ -145,11 +151,10 @@ class HttpServer:
         self._log.info("http.stopped")
 
     async def _comes_to_rest(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        return self._idle.is_set()
 
     @web.middleware
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -262,12 +267,13 @@ class HttpServer:
 
     async def _reasons(self) -> list[str]:
         try:
-            return await asyncio.wait_for(self._ready(), READY_SECONDS)
+            async with asyncio.timeout(READY_SECONDS):
+                return await self._ready()
         except TimeoutError:
             return [f"no answer from the inside within {READY_SECONDS:g} s"]
 
     async def _show_metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": METRICS_TYPE})
+        return web.Response(body=await self._metrics(), headers={"Content-Type": METRICS_TYPE})
 
     async def _openapi(self, request: web.Request) -> web.Response:
         return web.Response(body=self._description, content_type="application/json")
