@@ -87,7 +87,20 @@ class _Loading:
         self._refuse_dangling_names(config)
         self._problems.raise_if_any()
         notes = (*self._from_file.notes, *_notes(config))
-        return config.model_copy(update={"notes": notes, "references": self._from_file.references})
+        modules = dict.fromkeys((*config.tools.modules, *self._tools_of_backends(config)))
+        return config.model_copy(
+            update={
+                "notes": notes,
+                "references": self._from_file.references,
+                "tools": config.tools.model_copy(update={"modules": tuple(modules)}),
+            }
+        )
+
+    def _tools_of_backends(self, config: Config) -> list[str]:
+        """The modules that come with the backends in use: the demo shows what function calls are."""
+        used = {name for assistant in config.assistants.values() for name in assistant.backends}
+        kinds = sorted({str(config.backends[name]["kind"]) for name in used})
+        return [module for kind in kinds for module in self._plugins.backend(kind).tools]
 
     def _given(self, variable: str) -> str:
         """A variable of the environment; one that is empty counts as not set."""
