@@ -60,8 +60,9 @@ class Talk:
         self._thread = thread
         self._assistant = assistant
         self._interactive = interactive
+        self._screen = Screen()
         self._answering: asyncio.Task[None] | None = None
-        self._stopping: asyncio.Task[bool] | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self._quit = asyncio.Event()
         self._typed: deque[str] = deque()
         self._failed = False
@@ -120,6 +121,7 @@ class Talk:
 
     async def _answer(self, text: str, lines: Lines) -> None:
         """Have one message answered. What is typed meanwhile waits, but for /stop and /quit."""
+        self._screen = Screen()
         self._answering = asyncio.create_task(self._ask(text))
         leaving = asyncio.create_task(self._quit.wait())
         reading = asyncio.create_task(lines.next()) if self._interactive else None
@@ -135,7 +137,7 @@ class Talk:
                     reading = self._take(reading.result(), lines)
             self._answering.result()
         finally:
-            for task in (leaving, reading, self._answering):
+            for task in (leaving, reading, self._answering, self._stopping):
                 if task is not None:
                     task.cancel()
             self._answering = self._stopping = None
@@ -156,7 +158,11 @@ class Talk:
     async def _ask(self, text: str) -> None:
         try:
             answer = await self._gateway.threads.run(
-                self._thread, text=text, assistant=self._assistant, handler=Screen(), user=User("terminal")
+                self._thread,
+                text=text,
+                assistant=self._assistant,
+                handler=self._screen,
+                user=User("terminal"),
             )
         except GatewayError as error:
             self._failed = True
@@ -166,22 +172,35 @@ class Talk:
 
     def _conclude(self, answer: Answer) -> None:
         print(flush=True)
-        if answer.error is not None:
+        if answer.status is RunStatus.CANCELLED:
+            print("(stopped)")
+        elif answer.error is not None:
             self._failed = True
             print(f"✗ {plain(answer.error.message)} ({plain(answer.error.id)})", file=sys.stderr)
-        elif answer.status is RunStatus.CANCELLED:
-            print("(stopped)")
         for file in answer.files:
             print(plain(f"📎 {file.name} ({file.size} bytes, {file.id})"))
 
     def _stop(self) -> None:
-        self._stopping = asyncio.ensure_future(self._gateway.threads.stop(self._thread))
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop_when_begun())
+
+    async def _stop_when_begun(self) -> None:
+        # What was asked a moment ago may still wait for its turn; there is nothing to stop yet.
+        await self._screen.begun.wait()
+        await self._gateway.threads.stop(self._thread)
 
 
 class Screen(RunHandler):
     """Shows a run as it goes."""
 
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    async def on_run_created(self, run: Run) -> None:
+        self.begun.set()
+
     async def on_run_restarted(self, run: Run) -> None:
+        self.begun.set()
         print("\n(interrupted; the answer begins again)")
 
     async def on_text_delta(self, delta: str, snapshot: str) -> None:
