@@ -100,11 +100,10 @@ class Connection(aiosqlite.Connection):
         return function(self._conn)
 
 
-async def connected(connector: Callable[[], sqlite3.Connection]) -> Connection:
-    """The connection that *connector* makes, on a new thread; its errors are let through."""
-    connection = Connection(connector, iter_chunk_size=64)
-    await connection
-    return connection
+async def connected(connection: sqlite3.Connection) -> Connection:
+    """*connection* on a thread of its own, which must be the only one that uses it from now on."""
+    # aiosqlite could connect by itself, but a failure there leaves a thread that outlives the loop.
+    return await Connection(lambda: connection, iter_chunk_size=64)  # type: ignore[return-value]
 
 
 class Reader:

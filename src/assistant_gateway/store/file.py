@@ -1,7 +1,7 @@
 """
 Opening one SQLite file: refuse what must not be used, lock, migrate, look for damage.
 
-All of it happens on the writer connection's thread, before any verb.
+All of it happens before any verb, and off the event loop.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class StoreFile:
         self._next_tidy = 0.0
         self._log = structlog.get_logger()
 
-    def open(self) -> sqlite3.Connection:
+    def open(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         """
-        The writing connection.
+        A connection that writes, and one that only reads.
 
         Raises:
             StoreRefused: The file must not be used.
@@ -79,7 +79,7 @@ class StoreFile:
             self.release()
             raise StoreRefused(f"{self._path} can't be opened: {error.strerror}") from error
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         if self._visitor and not self._path.exists():
             raise StoreRefused(f"there is no store at {self._path}; start the gateway once, or name its file")
         examine(self._path, allow_network_filesystem=self._allow_network_filesystem)
@@ -95,10 +95,12 @@ class StoreFile:
             if self._lock is not None:
                 self._take_over(connection, self._lock)
             self._watch = Watch(self._path)
+            reading = self._connect(sqlite3.Connection)
+            reading.executescript(_READING)
         except BaseException:
             connection.close()
             raise
-        return connection
+        return connection, reading
 
     def _take_over(self, connection: sqlite3.Connection, lock: LockFile) -> None:
         for name in migrate(connection):
@@ -108,15 +110,9 @@ class StoreFile:
             self._log.info("store.checking", reason="the last process did not close it")
             verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict != "ok":
-                raise self._damaged(verdict)
+                raise self._damaged(verdict.splitlines()[-1])
         connection.execute("UPDATE meta SET value = 'no' WHERE key = 'clean'")
         lock.sign()
-
-    def open_reader(self) -> sqlite3.Connection:
-        """A connection that can't write."""
-        connection = self._connect(sqlite3.Connection)
-        connection.executescript(_READING)
-        return connection
 
     def check(self) -> None:
         """
@@ -154,6 +150,7 @@ class StoreFile:
             uri,
             uri=True,
             isolation_level=None,
+            check_same_thread=False,  # opened here, then handed over to its own thread
             cached_statements=256,
             factory=factory,
         )

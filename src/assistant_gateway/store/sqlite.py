@@ -8,6 +8,7 @@ dead process had claimed is free again as soon as the next one opens it.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import sqlite3
@@ -84,15 +85,11 @@ class SqliteStore:
 
     async def open(self) -> None:
         """See `Store.open`."""
-        writing = await connected(self._file.open)
-        try:
-            reading = await connected(self._file.open_reader)
-        except BaseException:
-            await writing.close()
-            self._file.release()
-            raise
-        self._writer = Writer(writing, self._database, check=self._file.check, tidy=self._file.tidy)
-        self._reader = Reader(reading, self._database)
+        writing, reading = await asyncio.to_thread(self._file.open)
+        self._writer = Writer(
+            await connected(writing), self._database, check=self._file.check, tidy=self._file.tidy
+        )
+        self._reader = Reader(await connected(reading), self._database)
         if not self._visitor:
             try:
                 await self._write(_free)

@@ -4,10 +4,6 @@
 -- Keep a word about this file (a clean end, a ping).
 UPDATE meta SET value = :value WHERE key = :key;
 
--- name: marked
--- Read such a word.
-SELECT value FROM meta WHERE key = :key;
-
 -- name: free_lanes
 -- Take back what a dead process had claimed.
 UPDATE lanes SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL;
