@@ -1,8 +1,9 @@
 """
 Kill a gateway many times and print what broke: `python bench/crash.py --kills 200`.
 
-Kills it N times at random and N times at fail points, then runs the four adapters that break a
-promise on purpose, which the checker has to notice. Needs the development dependencies.
+Kills it N times at random and N times at fail points and stops it N/5 times under load, then runs
+the four adapters that break a promise on purpose, which the checker has to notice. Needs the
+development dependencies.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def details(campaign: Campaign) -> str:
     """What the table has no room for."""
     lines = [f"  kills: {dict(campaign.kills)}", f"  pending: {campaign.pending}"]
     lines += [
-        f"  files and threads: {campaign.handles}, exit {campaign.exit_code}, {campaign.seconds:.0f} s",
+        f"  files and threads: {campaign.handles}, exits {campaign.exit_codes}, {campaign.seconds:.0f} s",
         f"  model calls {len(campaign.record.asked)}, dropped connections {campaign.record.dropped}",
     ]
     for name, found in campaign.checked.broken.items():
@@ -56,6 +57,7 @@ async def main(options: argparse.Namespace) -> int:
     plans = {
         "random kills": Plan(seed, random_kills=options.kills),
         "fail points": Plan(seed + 1, point_kills=options.kills),
+        "stops under load": Plan(seed + 2, stops=max(1, options.kills // 5)),
     }
     print(f"seed {seed}\n\n{HEADER}\n|---|---|---|---|---|---|---|---|", flush=True)
     failed = False

@@ -2,8 +2,8 @@
 A campaign: people talk, the gateway is killed again and again, then everything has to come to rest.
 
 Killed *at random*, a gateway dies 0.25 to 1.1 s after it was ready. Killed *at fail points*, each
-of its lives has one point at which it kills itself. After the last death the people fall silent,
-and within 60 s nobody may wait for an answer any more.
+of its lives has one point at which it kills itself. *Stopped*, it is asked to end while people talk.
+After the last death the people fall silent, and within 60 s nobody may wait for an answer any more.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from crash.record import Record
 
 UNFINISHED = ("ready", "claimed", "answering", "final_ready")  # states of a message that is not over
 DRAIN = 60.0  # seconds
+STOPPING = 30.0  # seconds
 STILL = 1.5  # seconds without anything pending, after which nothing will change any more
-LONGEST_LIFE = 4.0  # seconds until a fail point that nothing reaches is given up
+LONGEST_LIFE = 6.0  # seconds until a fail point that nothing reaches is given up
 TRIES = 3  # lives for one death at a fail point
 RESTING = 5.0  # seconds until idle connections are closed
 WARM = 1  # file more than at the start: the store's reader opens the write-ahead log when it first reads
@@ -53,6 +54,7 @@ class Plan:
     Attributes:
         random_kills: Deaths at random moments.
         point_kills: Deaths at fail points.
+        stops: Ends by SIGTERM at random moments.
         points: The fail points, taken in turn.
         calm: Seconds of undisturbed talk at the end, before the people fall silent.
         every: Seconds between two messages of one conversation, on average.
@@ -62,6 +64,7 @@ class Plan:
     seed: int
     random_kills: int = 0
     point_kills: int = 0
+    stops: int = 0
     points: tuple[str, ...] = POINTS
     calm: float = 1.0
     chats: int = 10
@@ -81,7 +84,8 @@ class Campaign:
         starts: Seconds from the start of a process to its readiness, each life.
         drained: Seconds from the last word to the last answer; None when somebody still waits.
         pending: Messages and callbacks that the gateway itself reports as unfinished in the end.
-        exit_code: Of the last life, after SIGTERM; None when it did not end within 30 s.
+        exit_codes: Of the lives that were stopped, the last one included; None where one did not end
+            within 30 s.
         handles: Open files and threads of the first life before anybody spoke, and of the last one
             after the drain.
     """
@@ -92,7 +96,7 @@ class Campaign:
     starts: list[float] = field(default_factory=list)
     drained: float | None = None
     pending: dict[str, int] = field(default_factory=dict)
-    exit_code: int | None = None
+    exit_codes: list[int | None] = field(default_factory=list)
     handles: list[tuple[int, int]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -136,6 +140,8 @@ class _Driver:
         for _ in range(self._plan.random_kills):
             await self._random_death()
         await self._point_deaths()
+        for _ in range(self._plan.stops):
+            await self._random_stop()
         await self._last_life()
 
     async def _die_young(self) -> None:
@@ -151,26 +157,39 @@ class _Driver:
             self._note_handles(gateway)
             talk = {"gateway": self._place.url, "every": plan.every, "seed": plan.seed}
             await self._ask("talk", {**talk, "chats": plan.chats, "webhooks": plan.webhooks})
-            await asyncio.sleep(self._chance.uniform(0.25, 1.1))
+            await self._a_while()
 
     async def _random_death(self) -> None:
         async with self._life() as gateway:
             await self._ready(gateway)
-            await asyncio.sleep(self._chance.uniform(0.25, 1.1))
+            await self._a_while()
         self._campaign.kills["random"] += 1
+
+    async def _random_stop(self) -> None:
+        async with self._life() as gateway:
+            await self._ready(gateway)
+            await self._a_while()
+            await self._stop(gateway)
+
+    async def _stop(self, gateway: Process) -> None:
+        self._campaign.exit_codes.append(await gateway.terminate(STOPPING))
+
+    async def _a_while(self) -> None:
+        await asyncio.sleep(self._chance.uniform(0.25, 1.1))
 
     async def _point_deaths(self) -> None:
         """Each point in turn. One that a life does not reach is tried again: people may have been silent."""
         left = self._plan.point_kills - self._campaign.kills["migrating"]
         for number in range(max(0, left)):
             point = self._plan.points[number % len(self._plan.points)]
+            passes = self._chance.randint(1, PASSES.get(point, SELDOM))
             for _ in range(TRIES):
-                if await self._point_death(point, name=point):
+                if await self._point_death(point, name=point, hits=1 if point in ONCE else passes):
                     break
+                passes = 1
 
-    async def _point_death(self, point: str, *, name: str) -> bool:
+    async def _point_death(self, point: str, *, name: str, hits: int = 1) -> bool:
         """Live until *point* kills the process; False when nothing reaches it."""
-        hits = 1 if point in ONCE else self._chance.randint(1, PASSES.get(point, SELDOM))
         async with self._life("--die-at", point, "--hits", str(hits)) as gateway:
             started = await gateway.ready()
             if started is not None:
@@ -191,7 +210,7 @@ class _Driver:
             await self._drain()
             await self._rest(gateway)
             self._note_handles(gateway)
-            self._campaign.exit_code = await gateway.terminate(30.0)
+            await self._stop(gateway)
 
     async def _drain(self) -> None:
         """Wait until nobody waits, or until nothing is left that could still change that."""
