@@ -102,6 +102,10 @@ class WebhookAdapter:
         intake = await self._connected()
         await self._callbacks.redeliver(intake.outbox, id)
 
+    def wake(self) -> None:
+        """Look into the outbox at once: something was put there, or the clock was moved."""
+        self._callbacks.wake()
+
     async def close(self) -> None:
         """There is nothing to let go of: the outbox keeps what was not delivered."""
 

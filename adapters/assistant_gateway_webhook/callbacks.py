@@ -9,6 +9,7 @@ its deliveries are dead until somebody drives them again with `redeliver`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
@@ -209,10 +210,10 @@ class Callbacks:
         return min(pause, LONGEST_SLEEP) if pause > 0 else 1.0
 
     async def _sleep(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._news.wait(), seconds)
-        except TimeoutError:
-            return
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that meets the news.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
 
 def _fields(delivery: Delivery) -> dict[str, object]:

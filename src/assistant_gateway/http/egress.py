@@ -9,6 +9,7 @@ environment's proxies and cookies are not used, and what comes back is cut at th
 from __future__ import annotations
 
 import asyncio
+import io
 import ipaddress
 import socket
 import ssl
@@ -49,7 +50,7 @@ class GuardedEgress:
         # Of its own: names that resolve slowly must not use up the threads that everything else needs.
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="egress-dns")
         self._resolve = resolve or self._ask_system
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls
 
     def judge(self, url: str) -> str:
         """Why *url* is refused, without asking DNS; empty when it isn't."""
@@ -122,7 +123,10 @@ class GuardedEgress:
         max_body: int,
     ) -> EgressAnswer:
         connector = aiohttp.TCPConnector(
-            resolver=_Pinned(target.host, addresses), use_dns_cache=False, force_close=True, ssl=self._tls
+            resolver=_Pinned(target.host, addresses),
+            use_dns_cache=False,
+            force_close=True,
+            ssl=self._context(),
         )
         async with (
             aiohttp.ClientSession(
@@ -136,13 +140,18 @@ class GuardedEgress:
                 method,
                 URL(url, encoded=True),
                 headers={"User-Agent": AGENT, "Accept-Encoding": "identity", **headers},
-                data=body or None,
+                data=io.BytesIO(body) if body else None,  # aiohttp warns of large bytes
                 allow_redirects=False,
             ) as response,
         ):
             return EgressAnswer(
                 response.status, response.headers.copy(), await _cut(response.content, max_body)
             )
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()  # reads all the system's authorities
+        return self._tls
 
     async def _ask_system(self, host: str, port: int) -> list[str]:
         answers = await asyncio.get_running_loop().run_in_executor(

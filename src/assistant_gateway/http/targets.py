@@ -131,12 +131,17 @@ class Allowed:
 def _split(entry: str) -> tuple[str, int | None]:
     """Host and port of an entry; a bare IPv6 address has no port."""
     if entry.startswith("["):
-        host, _, port = entry[1:].partition("]")
-        return host, int(port.removeprefix(":")) if port.removeprefix(":") else None
-    host, colon, port = entry.partition(":")
-    if colon and ":" not in port:
-        return host, int(port)
-    return entry, None
+        host, bracket, rest = entry[1:].partition("]")
+        port = rest.removeprefix(":")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError(f'"{entry}" is no [address] and no [address]:port')
+    else:
+        host, _, port = entry.partition(":")
+        if ":" in port:
+            return entry, None
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f'"{entry}": the port does not exist')
+    return host, int(port) if port else None
 
 
 def judge(target: Target, allowed: Allowed) -> str:

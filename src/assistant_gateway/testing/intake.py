@@ -8,6 +8,7 @@ Messages are accepted, deduplicated and kept; you answer them by hand (`say`, `a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -98,14 +99,9 @@ class FakeIntake:
         return None
 
     async def answered(self, message: Message, *, timeout: float) -> Message:
-        async def ended() -> None:
-            async with self._changed:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout), self._changed:
                 await self._changed.wait_for(lambda: self._target(message).state.is_final)
-
-        try:
-            await asyncio.wait_for(ended(), timeout)
-        except TimeoutError:
-            return self._as_it_stands(message)
         return self._as_it_stands(message)
 
     async def events(self, message: Message, *, after: int = 0) -> AsyncIterator[JournalEntry]:
