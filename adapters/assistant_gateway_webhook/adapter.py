@@ -8,7 +8,6 @@ answer is fetched.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -25,6 +24,7 @@ from assistant_gateway.adapter import (
     Intake,
     Limits,
 )
+from assistant_gateway.errors import OutcomeUnknown, RateLimited
 from assistant_gateway.values import JsonObject, Message, ReplyTarget
 from assistant_gateway_webhook.answers import callback
 from assistant_gateway_webhook.body import ADAPTER
@@ -34,6 +34,7 @@ from assistant_gateway_webhook.routes import Routes
 from assistant_gateway_webhook.settings import Source, WebhookSettings, from_environment, sources
 
 NEWEST = 1000  # deliveries among which `find` looks
+SOON = 0.2  # seconds; a gateway that starts may finish old answers before it serves
 
 
 class WebhookAdapter:
@@ -50,17 +51,16 @@ class WebhookAdapter:
         self._clock = clock
         self._callbacks = Callbacks(self._sources, services.egress, clock=clock)
         self._intake: Intake | None = None
-        self._wired = asyncio.Event()
 
     async def run(self, intake: Intake) -> None:
-        self._wire(intake)
+        self._intake = intake
         await self._callbacks.run(intake.outbox)
 
     def unready(self) -> str:
         return ""
 
     def routes(self, intake: Intake) -> Iterable[web.AbstractRouteDef]:
-        self._wire(intake)
+        self._intake = intake
         services = self._services
         return Routes(self._sources, intake, services.egress, services.own_hosts, self._clock).table()
 
@@ -68,7 +68,9 @@ class WebhookAdapter:
         return described()
 
     async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
-        intake = await self._connected()
+        if self._intake is None:
+            raise RateLimited(SOON, "the gateway does not serve yet")
+        intake = self._intake
         where = target.conversation
         message = await intake.message(where.adapter, where.tenant, target.message_id)
         if content.answer is None or message is None:
@@ -86,8 +88,9 @@ class WebhookAdapter:
         """What was sent can't be called back."""
 
     async def find(self, target: ReplyTarget, key: str) -> str | None:
-        intake = await self._connected()
-        newest = await intake.outbox.deliveries(target.conversation.tenant, limit=NEWEST)
+        if self._intake is None:
+            raise OutcomeUnknown("the gateway does not serve yet")
+        newest = await self._intake.outbox.deliveries(target.conversation.tenant, limit=NEWEST)
         id = delivery_id(target.conversation.tenant, target.message_id, key)
         # One that is older than these is posted again, which `enqueue` makes harmless.
         return key if any(delivery.id == id for delivery in newest) else None
@@ -97,10 +100,11 @@ class WebhookAdapter:
         Drive a dead delivery again from its first try, and take its endpoint for working.
 
         Raises:
-            LookupError: There is no dead delivery with this id.
+            LookupError: There is no dead delivery with this id, or the gateway does not serve yet.
         """
-        intake = await self._connected()
-        await self._callbacks.redeliver(intake.outbox, id)
+        if self._intake is None:
+            raise LookupError(id)
+        await self._callbacks.redeliver(self._intake.outbox, id)
 
     def wake(self) -> None:
         """Look into the outbox at once: something was put there, or the clock was moved."""
@@ -125,15 +129,6 @@ class WebhookAdapter:
                 created_at=now,
             )
         )
-
-    def _wire(self, intake: Intake) -> None:
-        self._intake = intake
-        self._wired.set()
-
-    async def _connected(self) -> Intake:
-        await self._wired.wait()
-        assert self._intake is not None
-        return self._intake
 
 
 def delivery_id(source: str, message_id: str, key: str) -> str:

@@ -12,7 +12,8 @@ from aiohttp import web
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from assistant_gateway.adapter import Adapter, AdapterServices, AddsRoutes, Describes
+from assistant_gateway.adapter import Adapter, AdapterServices, AddsRoutes, Content, Describes
+from assistant_gateway.errors import OutcomeUnknown, RateLimited
 from assistant_gateway.http.egress import GuardedEgress
 from assistant_gateway.testing.adapter import AdapterContract, FakeAdapter
 from assistant_gateway.testing.intake import FakeIntake
@@ -108,6 +109,18 @@ class TestFakeAdapter(AdapterContract):
         yield FakePlatform(intake, adapter)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_before_it_serves_the_webhook_asks_to_wait() -> None:
+    """An answer that is finished while the gateway starts is posted a moment later, not lost."""
+    target = ReplyTarget(Conversation("webhook", "default", "c1"), "m0", User("u1"))
+
+    with pytest.raises(RateLimited) as caught:
+        await unwired().post(target, "run_1.0", Content("Hello", final=True))
+    with pytest.raises(OutcomeUnknown):
+        await unwired().find(target, "run_1.0")
+
+    assert caught.value.retry_after <= 1
 
 
 def test_the_webhook_adds_routes_and_describes_them() -> None:
