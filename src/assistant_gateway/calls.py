@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from assistant_gateway import items
 from assistant_gateway.events import RunEvent, ToolCallDone, ToolCallProgress
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.tools import Toolbox, ToolContext
-from assistant_gateway.values import CallRecord, CallState, FunctionCall, Run
+from assistant_gateway.values import CallRecord, CallState, FunctionCall, JsonObject, Run
 
 
 def error_output(kind: str, message: str) -> str:
@@ -37,6 +38,22 @@ def requested(run_id: str, call: FunctionCall) -> CallRecord:
     """The journal's row of a new call, with the key that stays the same over restarts."""
     key = hashlib.sha256(f"{run_id}\n{call.call_id}".encode()).hexdigest()[:32]
     return CallRecord(call, key)
+
+
+def closing(bodies: Sequence[JsonObject], records: Iterable[CallRecord]) -> list[JsonObject]:
+    """The outputs that *bodies* lack: what the journal knows of a call, else that it was cut off."""
+    outputs = {call.call_id: INTERRUPTED for call in items.calls_of(bodies)}
+    for record in records:
+        outputs[record.call.call_id] = record.output if record.state is CallState.DONE else INTERRUPTED
+    for body in bodies:
+        if items.kind(body) == "function_call_output":
+            outputs.pop(str(body["call_id"]), None)
+    return [items.function_call_output(call_id, output) for call_id, output in outputs.items()]
+
+
+def output_id(run_id: str, body: JsonObject) -> str:
+    """The id of an output's item: one for each call, whichever attempt writes it."""
+    return f"{run_id}.out.{body['call_id']}"
 
 
 class WatchesCalls(Protocol):

@@ -9,19 +9,20 @@ not made again. A failed step is tried again only while nothing of it has been s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
 from assistant_gateway import items
 from assistant_gateway.backend import Backend, Step
-from assistant_gateway.calls import INTERRUPTED, Calls, WatchesCalls, error_output, requested
+from assistant_gateway.calls import Calls, WatchesCalls, closing, error_output, output_id, requested
 from assistant_gateway.config import AssistantSettings
 from assistant_gateway.errors import BackendError, StreamCut
 from assistant_gateway.events import (
+    AnnotationAdded,
     FileDone,
     ItemDone,
     RunCreated,
@@ -30,10 +31,13 @@ from assistant_gateway.events import (
     RunRestarted,
     StepCreated,
     StepDone,
+    StepEvent,
     TextCreated,
     TextDelta,
     TextDone,
     ToolCallCreated,
+    ToolCallDelta,
+    ToolCallDone,
 )
 from assistant_gateway.handler import Handlers
 from assistant_gateway.speech import Speech
@@ -55,6 +59,8 @@ from assistant_gateway.values import (
 from assistant_gateway.window import Windows, estimate, overhead
 
 PAUSES = (0.5, 2.0, 5.0)  # seconds before the second, third … try of a step
+# What handlers were told can't be taken back. Thoughts are no part of the answer.
+VISIBLE = frozenset({TextDelta, ToolCallCreated, ToolCallDelta, ToolCallDone, FileDone, AnnotationAdded})
 LONGEST_PAUSE = 30.0  # seconds; who asks for more is not waited for while a person waits
 
 
@@ -65,7 +71,14 @@ class WatchesRuns(WatchesCalls, Protocol):
 
 
 class Execution:
-    """One attempt to bring one run to its end."""
+    """
+    One attempt to bring one run to its end.
+
+    Args:
+        chain: The backends to try, in order.
+        tries: How often a step is tried at most; each backend of the chain gets one at least.
+        pauses: Seconds before the second, third … try of a step.
+    """
 
     def __init__(
         self,
@@ -80,6 +93,7 @@ class Execution:
         watch: WatchesRuns,
         *,
         tries: int,
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._store = store
         self._windows = windows
@@ -90,6 +104,7 @@ class Execution:
         self._handlers = handlers
         self._watch = watch
         self._tries = max(tries, len(chain))
+        self._pauses = pauses
         self._tools = _offered(toolbox, settings, claim)
         offered = frozenset(tool.name for tool in self._tools)
         self._calls = Calls(store, toolbox, claim, self._emit, watch, offered=offered)
@@ -104,6 +119,7 @@ class Execution:
         )
         self._speech = Speech()
         self._part: list[str] = []  # the message that is being said, not complete yet
+        self._seen = False  # something of the step has been shown or done: it can't be taken back
         self._bodies: list[JsonObject] = []  # complete items that are not on the thread yet
         self._open: dict[str, CallRecord] = {}  # calls whose outputs are not on the thread yet
         self._files: list[FileRef] = []
@@ -134,14 +150,18 @@ class Execution:
         bodies = list(self._bodies)
         if self._part:
             bodies.append(items.assistant_message("".join(self._part), status="incomplete"))
-        unanswered = [*self._open, *(call.call_id for call in items.calls_of(bodies))]
-        bodies += [items.function_call_output(call_id, INTERRUPTED) for call_id in dict.fromkeys(unanswered)]
+        bodies += closing(bodies, self._open.values())
         run = replace(self._run, status=status, error=error)
         answer = Answer(self._speech.text, status, run.usage, tuple(self._files), error)
         return run, answer, self._as_items(bodies)
 
     async def _emit(self, event: RunEvent) -> None:
         self._speech.hear(event)
+        if type(event) is ToolCallDone and event.call_id in self._open:
+            record = self._open[event.call_id]
+            self._open[event.call_id] = replace(
+                record, state=CallState.DONE, output=event.output, ok=event.ok
+            )
         await self._handlers.emit(event)
 
     async def _catch_up(self) -> None:
@@ -164,22 +184,25 @@ class Execution:
             if record.call.call_id not in answered:
                 self._open[record.call.call_id] = record
                 await self._emit(ToolCallCreated(record.call.call_id, record.call.name))
+                if record.call.arguments:
+                    await self._emit(ToolCallDelta(record.call.call_id, record.call.arguments))
 
     async def _take_step(self) -> StepDone:
         """Make one model call; try again, or another backend, while nothing of it has been seen."""
         attempt = 0
+        await self._emit(StepCreated(self._step))
         while True:
             backend = self._chain[min(attempt, len(self._chain) - 1)]
             attempt += 1
             try:
                 return await self._stream(backend, await self._next_step(backend))
             except BackendError as fault:
-                seen = bool(self._part or self._bodies)
                 another = attempt < len(self._chain)
-                impatient = fault.retry_after > LONGEST_PAUSE and not another
-                if seen or not fault.retryable or impatient or attempt >= self._tries:
+                patient = fault.retryable and fault.retry_after <= LONGEST_PAUSE
+                if self._seen or attempt >= self._tries or not (another or patient):
                     raise
-                pause = 0.0 if another else max(fault.retry_after, PAUSES[min(attempt, len(PAUSES)) - 1])
+                usual = self._pauses[min(attempt, len(self._pauses)) - 1]
+                pause = 0.0 if another else max(fault.retry_after, usual)
                 structlog.get_logger().warning(
                     "step.retried", backend=backend.name, code=fault.code, pause=pause, reason=str(fault)
                 )
@@ -209,10 +232,12 @@ class Execution:
     async def _stream(self, backend: Backend, step: Step) -> StepDone:
         self._part = []
         self._bodies = []
+        self._seen = False
         done: StepDone | None = None
-        await self._emit(StepCreated(step.index))
-        async with aclosing(backend.stream(step)) as events:
+        stream = cast("AsyncGenerator[StepEvent, None]", backend.stream(step))
+        async with aclosing(stream) as events:
             async for event in events:
+                self._seen = self._seen or type(event) in VISIBLE
                 if type(event) is TextDelta:
                     self._part.append(event.delta)
                 elif type(event) is ItemDone:
@@ -278,8 +303,7 @@ class Execution:
         found = []
         for number, body in enumerate(bodies):
             if items.kind(body) == "function_call_output":
-                # One output per call, whichever attempt writes it.
-                id = f"{self._run.id}.out.{body['call_id']}"
+                id = output_id(self._run.id, body)
             else:
                 id = f"{self._run.id}.{self._run.attempt}.{self._step}.{number}"
             found.append(Item(id, body, run_id=self._run.id))
@@ -294,19 +318,19 @@ class Execution:
 
 def _offered(toolbox: Toolbox, settings: AssistantSettings, claim: Claim) -> tuple[ToolSpec, ...]:
     """The assistant's tools for this person, narrowed by the route."""
-    user, narrowed = claim.message.inbound.user, claim.message.routed.tools
-    specs = toolbox.specs(settings.tools, user)
+    inbound, narrowed = claim.message.inbound, claim.message.routed.tools
+    specs = toolbox.specs(settings.tools, inbound.user, inbound.conversation)
     if narrowed is None:
         return specs
-    names = {spec.name for spec in toolbox.specs(narrowed, user)}
+    names = {spec.name for spec in toolbox.specs(narrowed, inbound.user, inbound.conversation)}
     return tuple(spec for spec in specs if spec.name in names)
 
 
 def _why_incomplete(reason: str) -> str:
     match reason:
         case "max_output_tokens":
-            return "the answer reached its longest length."
+            return "The answer reached its longest length."
         case "content_filter":
-            return "the provider's content filter ended the answer."
+            return "The provider's content filter ended the answer."
         case _:
-            return "the provider ended the answer early."
+            return "The provider ended the answer early."

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
 
 from assistant_gateway import items
 from assistant_gateway.backend import Backend
+from assistant_gateway.calls import closing, output_id
 from assistant_gateway.config import AssistantSettings
 from assistant_gateway.errors import BackendError
-from assistant_gateway.execution import Execution, WatchesRuns
+from assistant_gateway.execution import PAUSES, Execution, WatchesRuns
 from assistant_gateway.handler import Handlers
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.tools import Toolbox
@@ -46,13 +48,24 @@ class Stop:
         """End the run now. The first reason counts."""
         if not self.reason:
             self.reason = reason
+            # A run that is over can't be stopped any more: its answer is on its way.
             if self._scope is not None and not self._scope.expired():
                 self._scope.reschedule(asyncio.get_running_loop().time())
 
-    def scope(self, seconds: float) -> asyncio.Timeout:
-        """The scope to work in, *seconds* long; none at all when the stop came first."""
-        self._scope = asyncio.timeout(0 if self.reason else seconds)
-        return self._scope
+    @asynccontextmanager
+    async def scope(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+        """
+        The scope to work in, *seconds* long; none at all when the stop came first.
+
+        Raises:
+            TimeoutError: It was ended early.
+        """
+        async with asyncio.timeout(0 if self.reason else seconds) as scope:
+            self._scope = scope
+            try:
+                yield scope
+            finally:
+                self._scope = None
 
 
 class Runner:
@@ -68,6 +81,7 @@ class Runner:
         watch: WatchesRuns,
         *,
         tries: int,
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._store = store
         self._backends = backends
@@ -76,6 +90,7 @@ class Runner:
         self._windows = windows
         self._watch = watch
         self._tries = tries
+        self._pauses = pauses
 
     async def begin(self, claim: Claim) -> Run:
         """Open the claim's run, or its next attempt, and put what people said on the thread."""
@@ -108,7 +123,9 @@ class Runner:
         """
         settings = self._assistants.get(run.assistant)
         if settings is None:
-            return failed(run, "misconfigured", f"The assistant {run.assistant!r} is no longer configured.")
+            return await self.give_up(
+                run, "misconfigured", f"The assistant {run.assistant!r} is no longer configured."
+            )
         execution = Execution(
             self._store,
             self._windows,
@@ -120,11 +137,11 @@ class Runner:
             handlers,
             self._watch,
             tries=self._tries,
+            pauses=self._pauses,
         )
         status, error = RunStatus.FAILED, None
-        scope = stop.scope(settings.run_seconds)
         try:
-            async with scope:
+            async with stop.scope(settings.run_seconds) as scope:
                 status, error = await execution.proceed()
         except TimeoutError:
             if not scope.expired():
@@ -140,13 +157,15 @@ class Runner:
             )
         return Outcome(*execution.conclude(status, error))
 
-
-def failed(run: Run, code: str, message: str) -> Outcome:
-    """The outcome of a run that nothing more can be done for."""
-    error = RunFailure(code, message, _short_id())
-    structlog.get_logger().error("run.failed", code=code, error_id=error.id, reason=message)
-    run = replace(run, status=RunStatus.FAILED, error=error)
-    return Outcome(run, Answer("", RunStatus.FAILED, run.usage, error=error))
+    async def give_up(self, run: Run, code: str, message: str) -> Outcome:
+        """The outcome of a run that nothing more can be done for; what its attempts have kept stands."""
+        error = RunFailure(code, message, _short_id())
+        structlog.get_logger().error("run.failed", code=code, error_id=error.id, reason=message)
+        run = replace(run, status=RunStatus.FAILED, error=error)
+        kept = [item.body for item in await self._store.run_items(run.id)]
+        outputs = closing(kept, await self._store.calls(run.id))
+        left = tuple(Item(output_id(run.id, body), body, run_id=run.id) for body in outputs)
+        return Outcome(run, Answer(items.said(kept), RunStatus.FAILED, run.usage, error=error), left)
 
 
 def _why_ended(reason: str, seconds: float) -> str:

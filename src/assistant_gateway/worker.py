@@ -28,7 +28,7 @@ from assistant_gateway.journal import Journals
 from assistant_gateway.listeners import Listeners
 from assistant_gateway.replies import Reply, Undeliverable
 from assistant_gateway.replies.reply import WatchesReplies
-from assistant_gateway.runner import Outcome, Runner, Stop, failed
+from assistant_gateway.runner import Outcome, Runner, Stop
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.values import Answer, Message, MessageState, Post, ReplyTarget, Run, RunStatus
 
@@ -54,6 +54,7 @@ class Worker:
         adapters: By name; None where nothing is shown on a platform (the Python API).
         owner: Names this process in leases; unique among all that ever share the store.
         handlers: Follow every run (the user's own, telemetry).
+        retry: Seconds before the second, third … try of a message that failed.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Worker:
         *,
         owner: str,
         handlers: Sequence[RunHandler] = (),
+        retry: Sequence[float] = RETRY,
     ) -> None:
         self._store = store
         self._runner = runner
@@ -78,6 +80,7 @@ class Worker:
         self._watch = watch
         self._owner = owner
         self._handlers = tuple(handlers)
+        self._retry = retry
         # One token wakes one claimer, which then claims until nothing is left.
         self._work: asyncio.Queue[None] = asyncio.Queue(CLAIMERS)
         self._free = asyncio.Semaphore(settings.max_runs)
@@ -118,6 +121,7 @@ class Worker:
         """Claim nothing more."""
         self._closing.set()
         for _ in range(CLAIMERS):
+            self._free.release()  # nobody waits for room any more
             self.wake()
 
     async def _settle(self) -> None:
@@ -179,14 +183,15 @@ class Worker:
         """Keep the leases of all running answers, and learn of stops that others asked for."""
         while True:
             await asyncio.sleep(self._settings.lease_seconds / 3)
-            if not self._live:
+            watched = list(self._live.items())  # what is claimed from here on is not in the answer
+            if not watched:
                 continue
             try:
                 held = await self._store.renew(self._owner, self._settings.lease_seconds)
             except StoreError as error:
                 self._log.error("worker.renew_failed", reason=str(error))
                 continue
-            for lane_id, (stop, task) in list(self._live.items()):
+            for lane_id, (stop, task) in watched:
                 if lane_id not in held:
                     task.cancel()
                 elif held[lane_id]:
@@ -218,7 +223,7 @@ class Worker:
                 await self._give_back(claim, failed=True)
 
     async def _give_back(self, claim: Claim, *, failed: bool) -> None:
-        pause = RETRY[min(claim.message.failures, len(RETRY) - 1)]
+        pause = self._retry[min(claim.message.failures, len(self._retry) - 1)]
         try:
             await self._store.release(claim, delay=pause, failed=failed)
         except StoreError as error:
@@ -287,9 +292,13 @@ class Worker:
     async def _execute(self, claim: Claim, run: Run, handlers: Handlers, stop: Stop) -> Outcome:
         message = claim.message
         if message.failures >= self._settings.tries:
-            return failed(run, "failed_repeatedly", "The message could not be answered, in several tries.")
+            return await self._runner.give_up(
+                run, "failed_repeatedly", "The message could not be answered, in several tries."
+            )
         if message.attempts >= self._settings.crashes:
-            return failed(run, "crashed_repeatedly", "Answering this message was cut off again and again.")
+            return await self._runner.give_up(
+                run, "crashed_repeatedly", "Answering this message was cut off again and again."
+            )
         return await self._runner.execute(claim, run, handlers, stop)
 
     async def _reply(self, claim: Claim, run: Run) -> Reply | None:
