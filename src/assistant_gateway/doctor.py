@@ -24,6 +24,7 @@ from assistant_gateway.errors import GatewayError, StoreError
 from assistant_gateway.store import Store
 
 PATIENCE = 20.0  # seconds for one provider or platform to answer
+NEAR, FAR = 2.0, 5.0  # seconds for a program on this machine, and for a provider, to answer a bare request
 SKEW = 60.0  # seconds that clocks may differ; from 300 on signatures are refused
 
 
@@ -127,7 +128,7 @@ class Doctor:
         if not isinstance(address, str):
             return None
         try:
-            async with _session() as session, session.head(address, allow_redirects=False) as answer:
+            async with _session(FAR) as session, session.head(address, allow_redirects=False) as answer:
                 return time.time() - parsedate_to_datetime(answer.headers["Date"]).timestamp()
         except (aiohttp.ClientError, TimeoutError, KeyError, ValueError):
             return None  # that it can't be reached is told by its own check
@@ -165,14 +166,14 @@ def _clock(skew: float, whose: str) -> Finding:
 
 async def _alive(url: str) -> bool:
     try:
-        async with _session() as session, session.get(url) as answer:
+        async with _session(NEAR) as session, session.get(url) as answer:
             return answer.status == 200
     except (aiohttp.ClientError, TimeoutError):
         return False
 
 
-def _session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0))
+def _session(seconds: float) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds))
 
 
 __all__ = ["ChecksItself", "Doctor", "Finding"]
