@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections import Counter
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ PASSES = {
     "ts_saved": 8,
 }
 SELDOM = 3  # passes, of all others
+ROUNDS = 3  # deaths while the file is made
 ONCE = ("opening", "opened", "shown_again")  # cannot be passed alive
 
 
@@ -147,7 +149,7 @@ class _Driver:
     async def _die_young(self) -> None:
         """The first lives may die while they make the file, before anybody has said anything."""
         if self._plan.point_kills and "opening" in self._plan.points:
-            for _ in range(2):
+            for _ in range(ROUNDS):
                 await self._point_death("opening", name="migrating")
 
     async def _talk(self) -> None:
@@ -163,6 +165,7 @@ class _Driver:
         async with self._life() as gateway:
             await self._ready(gateway)
             await self._a_while()
+            self._died(gateway, None)
         self._campaign.kills["random"] += 1
 
     async def _random_stop(self) -> None:
@@ -199,6 +202,7 @@ class _Driver:
             except TimeoutError:
                 self._campaign.kills["not reached"] += 1
                 return False
+            self._died(gateway, -signal.SIGKILL)
         self._campaign.kills[name] += 1
         return True
 
@@ -259,6 +263,12 @@ class _Driver:
         if seconds is None:
             raise AssertionError(f"the gateway ended at its start; see {self._place.log}")
         self._campaign.starts.append(seconds)
+
+    def _died(self, gateway: Process, how: int | None) -> None:
+        """A process that ended otherwise than it was meant to is a fault of its own."""
+        code = gateway.child.returncode
+        if code != how:
+            raise AssertionError(f"the gateway ended with {code} and not with {how}; see {self._place.log}")
 
     def _note_handles(self, gateway: Process) -> None:
         self._campaign.handles.append(_handles(gateway))

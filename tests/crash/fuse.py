@@ -57,7 +57,7 @@ POINTS = (
     "final_sent_not_saved",
     "done",
 )
-OPENING = 0.05  # seconds within which a process dies that dies while it opens its store
+OPENING = 0.03  # seconds within which a process dies that dies while it opens its store
 _NUMBER = re.compile(r"#(\d+)")
 
 
