@@ -161,8 +161,7 @@ class Routes:
             raise web.HTTPBadRequest(text=f"callback_url: {reason}")
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        if f"{host}:{port}" in self._own_hosts:
+        if {f"{parts.hostname}:{port}", f"[{parts.hostname}]:{port}"} & self._own_hosts:
             raise web.HTTPBadRequest(text="callback_url: points at this gateway itself")
 
     async def _accept(self, body: MessageBody, proved: _Proved, id: str) -> Message:

@@ -15,7 +15,7 @@ from yarl import URL
 
 from assistant_gateway.config.settings import ServerSettings
 from assistant_gateway.errors import ConfigError, StoreUnavailable
-from assistant_gateway.http.server import HttpServer, own_hosts
+from assistant_gateway.http.server import HttpServer
 
 
 class Slow:
@@ -227,10 +227,3 @@ async def test_a_port_that_is_taken_is_told() -> None:
         with pytest.raises(ConfigError, match=f"can't listen on {taken}"):
             async with serving(listen=taken):
                 pass
-
-
-def test_a_server_knows_its_own_names() -> None:
-    """One that listens on loopback or everywhere is reached as localhost; one on a name only so."""
-    assert {"localhost:80", "127.0.0.1:80", "[::1]:80"} <= own_hosts("0.0.0.0", 80)
-    assert {"localhost:80", "127.0.0.1:80"} <= own_hosts("127.0.0.1", 80)
-    assert frozenset({"gate.example:80"}) == own_hosts("gate.example", 80)

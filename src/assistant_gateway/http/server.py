@@ -12,7 +12,6 @@ import contextlib
 import json
 import math
 import secrets
-import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
@@ -133,7 +132,7 @@ class HttpServer:
         """Be unready from now on; everything else goes on."""
         self._draining = True
 
-    async def stop(self, grace: float = 5.0) -> None:
+    async def stop(self, grace: float = 2.0) -> None:
         """Accept no more connections, let what is being answered finish within *grace* seconds, then end."""
         self._draining = True
         if self._listener is None or self._door is None or self._runner is None:
@@ -277,18 +276,6 @@ class HttpServer:
 
     async def _openapi(self, request: web.Request) -> web.Response:
         return web.Response(body=self._description, content_type="application/json")
-
-
-def own_hosts(host: str, port: int) -> frozenset[str]:
-    """The ``host:port`` names under which a server that listens on *host* is reached from this machine."""
-    names = {host}
-    if host in ("", "0.0.0.0", "::", "localhost", "127.0.0.1", "::1"):
-        names |= {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}
-    if host in ("", "0.0.0.0", "::"):
-        names |= {socket.gethostname(), socket.getfqdn()}
-    return frozenset(
-        f"[{name}]:{port}" if ":" in name else f"{name.lower()}:{port}" for name in names if name
-    )
 
 
 async def _prepare(request: web.Request, response: web.StreamResponse) -> None:
