@@ -120,7 +120,7 @@ def test_every_setting_is_in_the_reference_with_its_default(
 
     assert set(defaults) == set(rows)
     assert {key: value for key, value in defaults.items() if rows[key] != "–"} == {
-        key: value(text) for key, text in rows.items() if text != "–"
+        key: meant(text) for key, text in rows.items() if text != "–"
     }
 
 
@@ -135,7 +135,7 @@ def sections() -> dict[str, dict[str, str]]:
     return found
 
 
-def value(text: str) -> object:
+def meant(text: str) -> object:
     """What a default in the reference means."""
     read = tomllib.loads(f"value = {text}")["value"]
     return tuple(read) if isinstance(read, list) else read

@@ -139,3 +139,12 @@ def test_lists_of_secrets_are_resolved_one_by_one(tmp_path: Path) -> None:
         load(tmp_path, text, {"T": "canary-1"})
 
     assert "config.toml:4: webhooks.a.secrets[1]: the environment variable U is not set" in str(refused.value)
+
+
+def test_a_variable_that_the_file_replaces_is_not_looked_at(tmp_path: Path) -> None:
+    """An empty WEBHOOK_SECRET is no mistake where the file names the secret of that source itself."""
+    text = '[webhooks.default]\nsecret = { env = "T" }\n'
+
+    config = load(tmp_path, text, {"T": "canary-1", "WEBHOOK_SECRET": ""})
+
+    assert {"canary-1"} == config.secret_values()

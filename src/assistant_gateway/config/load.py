@@ -61,7 +61,6 @@ class _Loading:
     def __init__(self, document: Document | None, environ: Mapping[str, str], plugins: Plugins) -> None:
         directory = document.path.parent if document else Path()
         self._file = dict(document.table) if document else {}
-        self._lines = document.lines if document else {}
         self._directory = directory
         self._environ = environ
         self._plugins = plugins
@@ -187,13 +186,8 @@ class _Loading:
         has_key = name == "main" and bool(self._given("OPENAI_API_KEY"))
         kind = named.get("kind", "responses" if has_key else None)
         if kind not in self._plugins.kinds:
-            hint = (
-                suggestion(str(kind), self._plugins.kinds)
-                if kind
-                else f"one of {', '.join(self._plugins.kinds)}"
-            )
-            text = f'there is no backend kind "{kind}"; {hint}' if kind else f"is missing; {hint}"
-            self._problems.add((*path, "kind"), text)
+            text = f'there is no backend kind "{kind}"' if kind else "is missing"
+            self._problems.add((*path, "kind"), f"{text}; {suggestion(str(kind or ''), self._plugins.kinds)}")
             return {"kind": str(kind)}
         try:
             plugin = self._plugins.backend(str(kind))
@@ -231,13 +225,10 @@ class _Loading:
         named: Mapping[str, object],
     ) -> Table:
         """What the environment gives a plugin, under what the file names, both checked."""
-        known = shapes(settings)
+        known, given = shapes(settings), _unnamed(given, named)
         self._note_origins(given, path)
-        low, high = (
-            self._from_environment.table(given, known, path),
-            self._from_file.table(named, known, path),
-        )
-        table = _merged(low, high)
+        low = self._from_environment.table(given, known, path)
+        table = _merged(low, self._from_file.table(named, known, path))
         try:
             settings.model_validate(table)
         except ValidationError as error:
@@ -249,7 +240,7 @@ class _Loading:
             inner = (*path, key)
             if isinstance(value, Mapping):
                 self._note_origins(value, inner)
-            elif inner not in self._lines:
+            else:
                 self._problems.origins[inner] = f"environment: {dotted(inner)}"
 
     def _refuse_dangling_names(self, config: Config) -> None:
@@ -287,6 +278,18 @@ def _names(value: object) -> list[str]:
 
 def _is_file(name: str) -> bool:
     return name.endswith(".py")
+
+
+def _unnamed(given: Mapping[str, object], named: Mapping[str, object]) -> Table:
+    """What of the environment's table counts: the keys that the file does not name."""
+    found: Table = {}
+    for key, value in given.items():
+        above = named.get(key, {})
+        if isinstance(value, Mapping) and isinstance(above, Mapping):
+            found[key] = _unnamed(value, above)
+        elif key not in named:
+            found[key] = value
+    return found
 
 
 def _merged(low: Table, high: Table) -> Table:
