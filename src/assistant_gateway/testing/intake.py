@@ -58,6 +58,7 @@ class FakeIntake:
         self._answers = answers
         self._outbox = MemoryOutbox()
         self._messages: dict[int, Message] = {}
+        self._by_key: dict[tuple[str, str, str], int] = {}
         self._journals: dict[int, list[JournalEntry]] = {}
         self._threads: dict[Conversation, int] = {}
         self._failures: deque[GatewayError] = deque()
@@ -213,11 +214,8 @@ class FakeIntake:
     # Inside
 
     def _find(self, inbound: Inbound) -> Message | None:
-        def words(one: Inbound) -> set[tuple[str, str, str]]:
-            where = one.conversation
-            return {(where.adapter, where.tenant, key) for key in (one.message_id, *one.keys)}
-
-        return next((m for m in self._messages.values() if words(m.inbound) & words(inbound)), None)
+        known = (self._by_key.get(key) for key in _keys(inbound))
+        return next((self._messages[id] for id in known if id is not None), None)
 
     def _keep(self, inbound: Inbound) -> Message:
         id = len(self._messages) + 1
@@ -237,6 +235,7 @@ class FakeIntake:
             ),
         )
         self._messages[id] = message
+        self._by_key.update(dict.fromkeys(_keys(inbound), id))
         self._journals[id] = []
         self._write(
             message,
@@ -298,3 +297,9 @@ class FakeIntake:
         self._messages[message.id] = message
         async with self._changed:
             self._changed.notify_all()
+
+
+def _keys(inbound: Inbound) -> list[tuple[str, str, str]]:
+    """What a message is known by: its id and the further keys, each within its tenant."""
+    where = inbound.conversation
+    return [(where.adapter, where.tenant, key) for key in (inbound.message_id, *inbound.keys)]
