@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -80,7 +80,7 @@ class DemoBackend:
         self.name = name
         self._pause = 1 / settings.words_per_second if settings.words_per_second else 0.0
 
-    async def stream(self, step: Step) -> AsyncIterator[StepEvent]:
+    async def stream(self, step: Step) -> AsyncGenerator[StepEvent, None]:
         """Answer the newest messages, or go on after the outputs of the calls that were asked for."""
         asked, since = _newest(step.items)
         replies: list[str] = []
@@ -227,4 +227,9 @@ def _number(value: Fraction) -> int | float:
     return value.numerator if value.denominator == 1 else float(value)
 
 
-plugin = BackendPlugin(settings=DemoSettings, build=DemoBackend, default_model="demo")
+plugin = BackendPlugin(
+    settings=DemoSettings,
+    build=DemoBackend,
+    default_model="demo",
+    tools=("assistant_gateway.backends.demo_tools",),
+)

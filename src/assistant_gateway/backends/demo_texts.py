@@ -32,8 +32,8 @@ def not_understood(said: str, instructions: str) -> str:
 def no_tool(name: str) -> str:
     """A wish that needs a tool which this assistant does not offer."""
     return (
-        f"For that I would call the function `{name}`, but this assistant does not offer it to me. "
-        "Its module is `assistant_gateway.backends.demo_tools`; name it under `[tools] modules`."
+        f"For that I would call the function `{name}`, but this assistant does not offer it to me: "
+        "look at its `tools` in the configuration, and at those of the route."
     )
 
 

@@ -46,6 +46,8 @@ def from_error(error: JsonObject, *, status: int = 0, retry_after: float = 0.0) 
         return ContextOverflow(f"the conversation is too long for the model: {said}", retry_after=retry_after)
     if words & _QUOTA:
         return BackendRefused(f"the account has no quota left; look at its plan and billing: {said}")
+    if code == "model_not_found":
+        return BackendRefused(f"the provider has no such model for us: check the assistant's model: {said}")
     if status:
         return _from_status(status, said, retry_after)
     if words & _UNAVAILABLE or not (code or kind):

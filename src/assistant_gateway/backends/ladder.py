@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, cast
 
 from assistant_gateway import items
 from assistant_gateway.backends.characters import whole
-from assistant_gateway.backends.faults import error_object, from_error
+from assistant_gateway.backends.faults import error_object, from_error, quote
 from assistant_gateway.backends.repair import OPAQUE, ORIGIN, unused_id
 from assistant_gateway.backends.slots import Part, Slot, Slots
 from assistant_gateway.errors import BackendUnavailable, StreamCut
@@ -96,7 +96,7 @@ class Ladder:
         slot = self._message(event)
         number, part = slot.part(event)
         delta = _text(event, "delta")
-        if part.done:
+        if part.done or slot.done:
             return ()
         delta = part.grow(delta)
         if part.opened:
@@ -108,6 +108,8 @@ class Ladder:
     def _text_done(self, event: JsonObject) -> _Events:
         slot = self._message(event)
         text = event.get("text", event.get("refusal"))
+        if slot.done:
+            return ()
         return self._close(slot, *slot.part(event), text if isinstance(text, str) else None)
 
     def _part_added(self, event: JsonObject) -> _Events:
@@ -115,7 +117,7 @@ class Ladder:
         if isinstance(content, dict) and content.get("type") in _TEXTS:
             slot = self._message(event)
             number, part = slot.part(event)
-            if not part.opened:
+            if not part.opened and not slot.done:
                 part.opened = self.begun = True
                 yield TextCreated(slot.id, number)
 
@@ -123,7 +125,8 @@ class Ladder:
         content = event.get("part")
         if isinstance(content, dict) and content.get("type") in _TEXTS:
             slot = self._message(event)
-            yield from self._close(slot, *slot.part(event), _said(content))
+            if not slot.done:
+                yield from self._close(slot, *slot.part(event), _said(content))
 
     def _annotation_added(self, event: JsonObject) -> _Events:
         slot = self._message(event)
@@ -147,27 +150,31 @@ class Ladder:
 
     def _message(self, event: JsonObject) -> Slot:
         slot = self._slots.at(event)
-        if not slot.kind:
-            slot.kind = "message"
-        elif slot.kind != "message":
-            raise StreamCut(f"the provider sent text for an item of type {slot.kind!r}")
+        if slot.kind != "message":
+            _settle(slot, "message")
         return slot
 
     # Calls
 
     def _arguments_delta(self, event: JsonObject) -> _Events:
-        slot = self._slots.at(event)
+        slot = self._call(event)
         delta = _text(event, "delta")
         if not slot.done and (delta := slot.arguments.grow(delta)) and slot.opened:
             yield ToolCallDelta(slot.call_id, delta)
 
     def _arguments_done(self, event: JsonObject) -> _Events:
-        slot = self._slots.at(event)
+        slot = self._call(event)
         whole_text = event.get("arguments", event.get("code"))
         if isinstance(whole_text, str) and not slot.done:
             rest = self._rest_of_arguments(slot, whole_text)
             if rest and slot.opened:
                 yield ToolCallDelta(slot.call_id, rest)
+
+    def _call(self, event: JsonObject) -> Slot:
+        slot = self._slots.at(event)
+        if slot.kind in ("message", "reasoning"):
+            raise StreamCut(f"the provider sent arguments for an item of type {slot.kind!r}")
+        return slot
 
     def _open_call(self, slot: Slot, item: JsonObject) -> _Events:
         if slot.opened:
@@ -240,7 +247,7 @@ class Ladder:
 
     def _reasoning_delta(self, event: JsonObject) -> _Events:
         slot = self._slots.at(event)
-        slot.kind = slot.kind or "reasoning"
+        _settle(slot, "reasoning")
         number = event.get("summary_index", event.get("content_index"))
         _, part = slot.part({"content_index": number})
         if (delta := part.grow(_text(event, "delta"))) and not slot.done:
@@ -250,7 +257,7 @@ class Ladder:
     def _item_added(self, event: JsonObject) -> _Events:
         item = _object(event, "item")
         slot = self._slots.announced(event, item)
-        slot.kind = _kind(item)
+        _settle(slot, _kind(item))
         slot.body = item
         if slot.kind.endswith("_call"):
             yield from self._open_call(slot, item)
@@ -260,7 +267,7 @@ class Ladder:
         slot = self._slots.completed(event, item)
         if slot.done:
             return
-        slot.kind = _kind(item)
+        _settle(slot, _kind(item))
         slot.body = item
         slot.done = True
         if slot.kind == "message":
@@ -377,6 +384,15 @@ def _object(event: JsonObject, key: str) -> JsonObject:
     if not isinstance(value, dict):
         raise StreamCut(f"the provider sent an event whose {key!r} is no object")
     return value
+
+
+def _settle(slot: Slot, kind: str) -> None:
+    """Fix what an item is; it can't become anything else."""
+    if slot.kind not in ("", kind) or (slot.arguments.pieces and not kind.endswith("_call")):
+        raise StreamCut(
+            f"the provider contradicts itself about an item: {quote(slot.kind) or 'call'} or {quote(kind)}?"
+        )
+    slot.kind = kind
 
 
 def _kind(item: JsonObject) -> str:

@@ -68,7 +68,7 @@ class ResponsesBackend:
         self._connecting = asyncio.Lock()
         self._log = structlog.get_logger().bind(backend=name)
 
-    async def stream(self, step: Step) -> AsyncIterator[StepEvent]:
+    async def stream(self, step: Step) -> AsyncGenerator[StepEvent, None]:
         """Make one model call; see `Backend.stream`."""
         model = step.model or DEFAULT_MODEL
         encrypted = self._speaks_encrypted_reasoning(step)

@@ -36,6 +36,7 @@ from assistant_gateway.events import (
     TextDone,
     ToolCallCreated,
     ToolCallDelta,
+    ToolCallDone,
 )
 from assistant_gateway.values import FunctionCall, JsonObject, ToolSpec, Usage
 
@@ -115,7 +116,7 @@ class ScriptedBackend:
         self.closed = 0
         self._script = script
 
-    async def stream(self, step: Step) -> AsyncIterator[StepEvent]:
+    async def stream(self, step: Step) -> AsyncGenerator[StepEvent, None]:
         """Play the script's part for *step*."""
         self.steps.append(step)
         last: Act | None = None
@@ -368,7 +369,11 @@ def assert_parts_add_up(events: Iterable[StepEvent]) -> None:
 
 
 def assert_calls_add_up(events: Iterable[StepEvent]) -> None:
-    """Every function call is created once, its deltas add up to its arguments, its item comes once."""
+    """
+    Every function call is created once, its deltas add up to its arguments, its item comes once.
+
+    Half a call, at which an answer broke off, ends with a `ToolCallDone` that is not ok instead.
+    """
     arguments: dict[str, str] = {}
     done: set[str] = set()
     for event in events:
@@ -383,7 +388,11 @@ def assert_calls_add_up(events: Iterable[StepEvent]) -> None:
                 assert call.call_id not in done, "done twice"
                 assert arguments[call.call_id] == call.arguments
                 done.add(call.call_id)
-        elif isinstance(event, StepDone) and event.status == "completed":
+        elif isinstance(event, ToolCallDone) and event.call_id in arguments:
+            assert event.call_id not in done, "done twice"
+            assert not event.ok, "a backend does not execute functions"
+            done.add(event.call_id)
+        elif isinstance(event, StepDone):
             assert arguments.keys() == done, "a call was left open"
 
 
