@@ -1,9 +1,9 @@
 """
 Decide who answers a message, and with whom it shares its memory.
 
-The first route whose conditions all hold wins. Where routes are configured and none of them
-holds, nobody answers; without any route everything goes to the assistant ``default``. People
-are told apart by the platform's immutable ids alone, compared exactly: a name is never a right.
+The first route whose conditions all hold wins. A place that no route is for goes to the assistant
+``default``; a place whose routes are all for other people is refused. People are told apart by
+the platform's immutable ids alone, compared exactly: a name is never a right.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ class Router:
     """The routes of a configuration."""
 
     def __init__(self, config: Config) -> None:
-        self._routes: Sequence[RouteSettings] = config.routes or (RouteSettings(),)
+        self._routes: Sequence[RouteSettings] = config.routes
 
     def route(self, inbound: Inbound) -> Routed | Refusal:
         """Who answers *inbound*, and in which lane it waits."""
-        for route in self._routes:
-            if _matches(route, inbound.conversation, inbound.user):
+        here = [route for route in self._routes if _is_for_place(route, inbound.conversation)]
+        for route in here or (RouteSettings(),):
+            if route.users is None or inbound.user.id in route.users:
                 return Routed(
                     lane=lane(inbound.conversation, inbound.user, route.thread),
                     assistant=route.assistant,
@@ -39,7 +40,7 @@ class Router:
                     instructions=route.instructions,
                     tools=route.tools,
                 )
-        return Refusal("No route answers here.")
+        return Refusal("You are not among the people who may ask here.")
 
 
 def lane(conversation: Conversation, user: User, thread: str) -> Lane:
@@ -54,10 +55,9 @@ def lane(conversation: Conversation, user: User, thread: str) -> Lane:
             return Lane(*place)
 
 
-def _matches(route: RouteSettings, conversation: Conversation, user: User) -> bool:
+def _is_for_place(route: RouteSettings, conversation: Conversation) -> bool:
     return (
         route.adapter in (None, conversation.adapter)
         and route.tenant in (None, conversation.tenant)
         and route.channel in (None, conversation.channel)
-        and (route.users is None or user.id in route.users)
     )

@@ -56,14 +56,21 @@ def test_the_first_route_that_matches_wins() -> None:
         assistant(routes, inbound(adapter="discord")),
     ]
 
-    assert ["first", "second", "third", ""] == answering
+    assert ["first", "second", "third", "default"] == answering
 
 
-def test_where_no_route_matches_nobody_answers() -> None:
-    """With routes configured, a place that none of them names is refused in words for people."""
-    refusal = router(RouteSettings(channel="C1")).route(inbound(channel="C2"))
+def test_a_place_that_no_route_is_for_goes_to_the_default_assistant() -> None:
+    """A route for C1 changes nothing for C2."""
+    routes = router(RouteSettings(channel="C1", assistant="special"))
 
-    assert Refusal("No route answers here.") == refusal
+    assert "default" == assistant(routes, inbound(channel="C2"))
+
+
+def test_a_place_whose_routes_are_for_others_is_refused() -> None:
+    """Who is not named is told so in words for people, and does not fall through to the default assistant."""
+    refusal = router(RouteSettings(channel="C1", users=("U2",))).route(inbound())
+
+    assert Refusal("You are not among the people who may ask here.") == refusal
 
 
 def test_a_route_with_users_is_for_those_users_alone() -> None:
@@ -140,10 +147,10 @@ def test_a_persons_lane_is_never_a_channels() -> None:
 
 def test_a_route_matches_ids_exactly() -> None:
     """Case, blanks and composed letters make other ids."""
-    routes = router(RouteSettings(channel="Cé"))
+    routes = router(RouteSettings(channel="Cé", assistant="special"))
 
-    answered = [
-        channel for channel in ("Cé", "cé", "Ce\u0301", "Cé ") if assistant(routes, inbound(channel=channel))
-    ]
+    answering = {
+        channel: assistant(routes, inbound(channel=channel)) for channel in ("Cé", "cé", "Ce\u0301", "Cé ")
+    }
 
-    assert ["Cé"] == answered
+    assert {"Cé": "special", "cé": "default", "Ce\u0301": "default", "Cé ": "default"} == answering
