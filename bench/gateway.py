@@ -165,10 +165,7 @@ async def called(fsync: str) -> None:
         await load(url, 50, 1, one)
         waits.clear()
         await load(url, 400, 1, one)
-        print(
-            f"request to backend called, fsync +{fsync} ms, one at a time: {quantiles(waits)} "
-            "(aim: p50 < 9 ms)"
-        )
+        print(f"request to backend, fsync +{fsync} ms, one at a time: {quantiles(waits)} (aim: p50 < 9 ms)")
 
 
 async def end_to_end() -> None:
@@ -193,9 +190,7 @@ async def at_rest() -> None:
     await bare.wait()
     imports = time.monotonic() - began
     async with served("--backend", "echo") as (url, process, ready):
-        print(
-            f"start to ready: {ready:.2f} s (aim: < 1 s; an interpreter with aiohttp, pydantic, structlog: {imports:.2f} s)"
-        )
+        print(f"start to ready: {ready:.2f} s (aim: < 1 s; importing the libraries alone: {imports:.2f} s)")
         idle = process.memory_info().rss / 1e6
         await load(
             url,
@@ -217,8 +212,9 @@ async def at_rest() -> None:
         first = process.memory_info().rss / 1e6
         await load(url, 3000, 16, lambda session, url, number: one(session, url, number + 1000))
         later = process.memory_info().rss / 1e6
+        each = (later - first) / 3
         print(
-            f"RSS idle: {idle:.0f} MB (aim: < 60 MB); warm {warm:.0f} MB; per 1,000 idle conversations: {(later - first) / 3:.2f} MB"
+            f"RSS idle: {idle:.0f} MB (aim: < 60 MB), warm {warm:.0f} MB; per 1,000 conversations {each:.2f} MB"
         )
 
 

@@ -29,7 +29,7 @@ SECRET = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gh"
 
 
 class Echo:
-    """Says a short sentence at once; `clocked` says how long ago the question was sent; `hung` says nothing."""
+    """Says a short sentence at once (echo), how old the question is (clocked), or nothing (hung)."""
 
     def __init__(self, name: str, mode: str) -> None:
         self.name = name

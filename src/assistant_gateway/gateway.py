@@ -217,14 +217,7 @@ class Gateway:
             state_dir=_state_dir(self.config.store.url),
             own_hosts=_own_hosts(self.config.server.listen),
         )
-        found: dict[str, Adapter] = {}
-        for plugin in self._plugins.adapters.values():
-            if plugin.section in self.config.adapters:
-                settings = plugin.settings.model_validate(self.config.adapters[plugin.section])
-                adapter = plugin.build(settings, services)
-                if adapter is not None:
-                    found[adapter.name] = adapter
-        return found
+        return build_adapters(self.config, self._plugins, services)
 
     async def _drain(self) -> None:
         self.inbox.drain()
@@ -253,6 +246,18 @@ class Gateway:
             self._log.error("store.counts_failed", reason=str(error))
         self.telemetry.live_runs(self.worker.live)
         return self.telemetry.render()
+
+
+def build_adapters(config: Config, plugins: Plugins, services: AdapterServices) -> dict[str, Adapter]:
+    """The adapters that the configuration enables, by their names."""
+    built = {}
+    for plugin in plugins.adapters.values():
+        if plugin.section in config.adapters:
+            settings = plugin.settings.model_validate(config.adapters[plugin.section])
+            adapter = plugin.build(settings, services)
+            if adapter is not None:
+                built[adapter.name] = adapter
+    return built
 
 
 def _backends(config: Config, plugins: Plugins) -> dict[str, Backend]:

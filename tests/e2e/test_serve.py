@@ -11,13 +11,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from e2e.served import SECRET, ask, clean_environment, serve, signed, state
 
 TUTOR = "I need to solve the equation `3x + 11 = 14`. Can you help me?"
 
 
 async def test_the_math_tutor_answers_with_a_real_function_call(tmp_path: Path) -> None:
-    """With no account and no key, 3x + 11 = 14 is solved by a Python function: x = 1, in one signed request."""
+    """With no account and no key, 3x + 11 = 14 is solved by a Python function in one request: x = 1."""
     async with serve(tmp_path) as served:
         status, told = await ask(served.url, TUTOR, id="q1")
 
@@ -29,7 +30,7 @@ async def test_the_math_tutor_answers_with_a_real_function_call(tmp_path: Path) 
 
 
 async def test_events_stream_with_growing_ids_and_end_once(tmp_path: Path) -> None:
-    """The stream has the function call and ends with one `message.answered`; its deltas joined are the text."""
+    """The stream has the function call, its deltas joined are the text, and it ends once."""
     body = json.dumps({"conversation": "c1", "user": {"id": "u1"}, "text": TUTOR}).encode()
     headers = {**signed(body, id="q1"), "accept": "text/event-stream"}
 
@@ -66,7 +67,7 @@ async def test_a_second_delivery_is_the_same_answer(tmp_path: Path) -> None:
 
 
 async def test_a_kill_in_the_middle_loses_nothing(tmp_path: Path) -> None:
-    """Killed with -9 while it speaks, the next process answers: one run, its second attempt, the whole text."""
+    """Killed with -9 while it speaks, the next process answers in a second attempt of the same run."""
     async with serve(tmp_path) as served:
         status, _ = await ask(served.url, "Write a very long text with code and a table.", id="q1", wait=0)
         await until_state(served.url, "q1", "answering")
@@ -118,7 +119,7 @@ async def test_a_second_process_refuses_the_same_file(tmp_path: Path) -> None:
 
 
 async def test_an_unreachable_provider_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
-    """Nobody listens at the provider's address: 200 with a failed run, a code and a short id; readable later."""
+    """Nobody listens at the provider's address: 200 with a failed run, a code and a short id, also later."""
     environ = {"OPENAI_API_KEY": "sk-unused", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
 
     async with serve(tmp_path, environ=environ) as served:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -151,10 +151,10 @@ async def test_a_reader_that_never_reads_is_cut() -> None:
 class aclosing_all:
     """Close many streams at the end."""
 
-    def __init__(self, streams: list[AsyncIterator[Event]]) -> None:
+    def __init__(self, streams: list[AsyncGenerator[Event, None]]) -> None:
         self._streams = streams
 
-    async def __aenter__(self) -> list[AsyncIterator[Event]]:
+    async def __aenter__(self) -> list[AsyncGenerator[Event, None]]:
         return self._streams
 
     async def __aexit__(self, *_: object) -> None:

@@ -8,13 +8,13 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack
 
-from assistant_gateway.adapter import Adapter, AdapterServices, Finding
+from assistant_gateway.adapter import AdapterServices, Finding
 from assistant_gateway.cli.start import base_directory, configured
 from assistant_gateway.cli.terminal import plain
 from assistant_gateway.config import Config
 from assistant_gateway.doctor import Doctor
 from assistant_gateway.errors import ConfigError
-from assistant_gateway.gateway import Gateway
+from assistant_gateway.gateway import Gateway, build_adapters
 from assistant_gateway.http.egress import GuardedEgress
 from assistant_gateway.plugins import Plugins
 from assistant_gateway.store.connect import open_store
@@ -47,7 +47,7 @@ async def _examine(config: Config, gateway: Gateway, plugins: Plugins) -> int:
         stack.push_async_callback(egress.close)
         # An adapter may make a secret where it finds none; looking at an installation must not.
         directory = stack.enter_context(tempfile.TemporaryDirectory())
-        adapters = _adapters(config, plugins, AdapterServices(egress, state_dir=directory))
+        adapters = build_adapters(config, plugins, AdapterServices(egress, state_dir=directory))
         for adapter in adapters.values():
             stack.push_async_callback(adapter.close)
         store = open_store(
@@ -57,16 +57,6 @@ async def _examine(config: Config, gateway: Gateway, plugins: Plugins) -> int:
             _print(finding)
             broken += finding.state == "broken"
     return broken
-
-
-def _adapters(config: Config, plugins: Plugins, services: AdapterServices) -> dict[str, Adapter]:
-    found = {}
-    for plugin in plugins.adapters.values():
-        if plugin.section in config.adapters:
-            adapter = plugin.build(plugin.settings.model_validate(config.adapters[plugin.section]), services)
-            if adapter is not None:
-                found[adapter.name] = adapter
-    return found
 
 
 def _print(finding: Finding) -> None:

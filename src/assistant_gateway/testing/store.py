@@ -12,7 +12,6 @@ call ``pytest.register_assert_rewrite("assistant_gateway.testing.store")`` befor
 """
 
 # What is expected comes first in an assert; the dice here need no secrecy.
-# ruff: noqa: SIM300, S311
 
 from __future__ import annotations
 
