@@ -37,7 +37,8 @@ def repair(bodies: Iterable[object], *, origin: str = "") -> list[JsonObject]:
     The items that may be sent, every call directly followed by its output.
 
     Messages keep their shape; calls, outputs and opaque items are rebuilt without ids. Opaque items
-    stay only where *origin* made them and what they led to still follows. Items of unknown type go.
+    stay only where *origin* made them and what they led to still follows. Items of unknown type go,
+    and so does what an assistant said without a word.
     """
     known = [body for body in bodies if isinstance(body, dict) and _is_known(body, origin)]
     outputs = _outputs(known)
@@ -66,7 +67,8 @@ def repair(bodies: Iterable[object], *, origin: str = "") -> list[JsonObject]:
 def _is_known(body: JsonObject, origin: str) -> bool:
     kind = items.kind(body)
     if kind == "message":
-        return items.role(body) in _ROLES
+        role = items.role(body)
+        return role == "user" or (role in _ROLES and bool(items.text_of(body).strip()))
     if kind == "function_call":
         return isinstance(body.get("call_id"), str) and isinstance(body.get("name"), str)
     if kind == "function_call_output":

@@ -119,10 +119,9 @@ async def _input(bodies: Sequence[JsonObject], leeway: Leeway, files: Inliner) -
         if kind == "message":
             sender = label(str(body.get("sender") or "")) if len(senders) > 1 else ""
             message = await _message(body, sender, files)
-            if message is not None:
-                # OpenAI's newer models want it back: `EasyInputMessageParam.phase`, openai 3.54.0.
-                phase = body.get("phase") if leeway.encrypted else None
-                sent.append({**message, "phase": phase} if phase in _PHASES else message)
+            # OpenAI's newer models want it back: `EasyInputMessageParam.phase`, openai 3.54.0.
+            phase = body.get("phase") if leeway.encrypted else None
+            sent.append({**message, "phase": phase} if phase in _PHASES else message)
         elif kind in ("function_call", "function_call_output"):
             sent.append(
                 {key: whole(value) if isinstance(value, str) else value for key, value in body.items()}
@@ -133,12 +132,11 @@ async def _input(bodies: Sequence[JsonObject], leeway: Leeway, files: Inliner) -
     return sent or [{"type": "message", "role": "user", "content": EMPTY}]
 
 
-async def _message(body: JsonObject, sender: str, files: Inliner) -> JsonObject | None:
+async def _message(body: JsonObject, sender: str, files: Inliner) -> JsonObject:
     """The message in the provider's easy form, which servers agree on far better than on output items."""
     role = items.role(body)
     if role != "user":
-        text = whole(items.text_of(body))
-        return {"type": "message", "role": role, "content": text} if text.strip() else None
+        return {"type": "message", "role": role, "content": whole(items.text_of(body))}
     content = body.get("content")
     parts: list[JsonObject] = []
     for part in content if isinstance(content, list) else [{"type": "input_text", "text": content}]:
