@@ -8,6 +8,7 @@ words that the person gets to see; nothing is dropped in silence.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from assistant_gateway.journal import Journal, Journals
 from assistant_gateway.routing import Refusal, Router
 from assistant_gateway.store import Store
 from assistant_gateway.values import (
+    Answer,
     Busy,
     Conversation,
     FileRef,
@@ -30,6 +32,7 @@ from assistant_gateway.values import (
     Message,
     MessageState,
     Routed,
+    RunStatus,
     User,
 )
 
@@ -115,17 +118,18 @@ class Inbox:
         return receipt
 
     async def message(self, conversation_adapter: str, tenant: str, message_id: str) -> Message | None:
-        return await self._store.find_message(conversation_adapter, tenant, message_id)
+        found = await self._store.find_message(conversation_adapter, tenant, message_id)
+        return await self._with_answer(found) if found is not None else None
 
     async def answered(self, message: Message, *, timeout: float) -> Message:
         if message.state is MessageState.MERGED or message.answer is None:
             journal = await self._live_journal(message)
             if journal is not None:
-                try:
-                    await asyncio.wait_for(journal.wait_closed(), timeout)
-                except TimeoutError:
-                    self._log.debug("message.still_answering", message=message.id)
-        return await self._store.message(message.id) or message
+                # Not `wait_for`: before Python 3.12 it may lose a cancellation.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(timeout):
+                        await journal.wait_closed()
+        return await self._with_answer(await self._store.message(message.id) or message)
 
     async def events(self, message: Message, *, after: int = 0) -> AsyncIterator[JournalEntry]:
         journal = await self._live_journal(message)
@@ -171,34 +175,44 @@ class Inbox:
             return Lane(conversation.adapter, conversation.tenant, conversation.channel, conversation.topic)
         return routed.lane
 
+    async def _with_answer(self, message: Message) -> Message:
+        """A merged message with the run and the answer that it shares."""
+        if message.merged_into is None:
+            return message
+        target = await self._store.message(message.merged_into)
+        return replace(message, run=target.run, answer=target.answer) if target is not None else message
+
     async def _live_journal(self, message: Message) -> Journal | None:
         """The journal that is being written; None when the message is answered."""
-        journal = self._journals.get(message.id)
-        if journal is not None:
-            return journal
-        # Opened before the look at the store: an answer that comes in between closes it.
-        opened = self._journals.open(message)
+        # Taken before the look at the store: an answer that comes in between closes it. Whoever finds
+        # it open must look for himself: another reader may have opened it for an answered message.
+        journal = self._journals.open(message)
         now = await self._store.message(message.id) or message
-        target = now
-        while target.state is MessageState.MERGED and target.merged_into is not None:
-            target = await self._store.message(target.merged_into) or target
-        if target.answer is not None or target.state.is_final:
+        if now.state is MessageState.MERGED and now.merged_into is not None:
+            target = await self._store.message(now.merged_into)
+            live = await self._live_journal(target) if target is not None else None
+            if live is not None and not journal.closed:
+                journal.forward(live)
+            self._journals.drop(message.id)
+            return journal if live is not None else None
+        if now.answer is not None or now.state.is_final:
             self._journals.drop(message.id)
             return None
-        if target.id != message.id:
-            opened.forward(self._journals.open(target))
-            self._journals.drop(message.id)
-        return opened
+        return journal
 
     async def _kept_journal(self, message: Message) -> Journal:
-        while message.state is MessageState.MERGED and message.merged_into is not None:
-            message = await self._store.message(message.merged_into) or message
-        kept = await self._store.journal(message.id)
+        """The journal of an answered message, from the store."""
+        now = await self._store.message(message.id) or message
+        kept = await self._store.journal(now.id)
         if kept is not None:
-            return Journal.load(message, kept)
-        journal = Journal(message)
-        if message.answer is not None:
-            journal.close(message.run, message.answer)
+            return Journal.load(now, kept)
+        journal = Journal(now)
+        target = await self._store.message(now.merged_into) if now.merged_into is not None else None
+        if target is not None:
+            journal.forward(await self._kept_journal(target))
+        else:
+            # It was given up before anything could be said.
+            journal.close(now.run, now.answer or Answer("", RunStatus.FAILED))
         return journal
 
 
