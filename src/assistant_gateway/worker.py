@@ -176,8 +176,10 @@ class Worker:
         return POLL if due is None else min(POLL, max(0.01, due - time.time()))
 
     async def _pause(self, seconds: float) -> None:
+        # Not `wait_for`: before Python 3.12 it may lose a cancellation.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._work.get(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._work.get()
 
     async def _renew(self) -> None:
         """Keep the leases of all running answers, and learn of stops that others asked for."""

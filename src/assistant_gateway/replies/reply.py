@@ -247,8 +247,10 @@ class Reply(RunHandler):
         if unless is None:
             await asyncio.sleep(pause)
         else:
+            # Not `wait_for`: before Python 3.12 it may lose a cancellation.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(unless.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await unless.wait()
 
     def _hold_off(self, error: RateLimited) -> None:
         self._watch.rate_limited(self._adapter.name)
