@@ -8,7 +8,7 @@ import io
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -130,7 +130,7 @@ class Sender:
             async for event in read_events(response):
                 yield event
 
-    async def follow(self, id: str, *, after: int | None = None) -> AsyncIterator[Event]:
+    async def follow(self, id: str, *, after: int | None = None) -> AsyncGenerator[Event, None]:
         """Follow the events of a message that was sent before."""
         headers = self.signed("get")
         if after is not None:
