@@ -30,11 +30,13 @@ from assistant_gateway.replies import Reply, Undeliverable
 from assistant_gateway.replies.reply import WatchesReplies
 from assistant_gateway.runner import Outcome, Runner, Stop
 from assistant_gateway.store import Claim, Store
-from assistant_gateway.values import Answer, Message, MessageState, Post, ReplyTarget, Run, RunStatus
+from assistant_gateway.values import Answer, MessageState, Post, ReplyTarget, Run, RunStatus
 
 CLAIMERS = 4  # claims under way at once; each waits for the disk
 POLL = 1.0  # seconds, the longest wait when nothing tells of new work
 RETRY = (1.0, 5.0, 30.0)  # seconds before a failed message is tried again
+GIVEN_UP = frozenset({"failed_repeatedly", "crashed_repeatedly"})  # codes of runs that end as dead letters
+OUTAGE = 600.0  # seconds; a platform that is away for less costs nobody a complete answer
 
 
 class WatchesWork(WatchesRuns, WatchesReplies, Protocol):
@@ -240,7 +242,7 @@ class Worker:
             await self._bury(claim)
             return
         if message.state is MessageState.FINAL_READY and message.run and message.answer:
-            if message.failures >= self._settings.tries:
+            if message.failures >= self._settings.tries and time.time() - message.accepted_at > OUTAGE:
                 await self._bury(claim)
                 return
             reply = await self._reply(claim, message.run)
@@ -324,7 +326,7 @@ class Worker:
 
     async def _deliver(self, claim: Claim, reply: Reply | None, answer: Answer) -> None:
         """Show the complete answer, then let the lane go on."""
-        state = _final_state(claim.message, answer, self._settings)
+        state = _final_state(answer)
         if reply is not None:
             try:
                 await reply.finish(answer)
@@ -356,8 +358,8 @@ class _FirstText(RunHandler):
             self._started = None
 
 
-def _final_state(message: Message, answer: Answer, settings: WorkerSettings) -> MessageState:
-    if message.failures >= settings.tries or message.attempts >= settings.crashes:
+def _final_state(answer: Answer) -> MessageState:
+    if answer.error is not None and answer.error.code in GIVEN_UP:
         return MessageState.DEAD_LETTER
     match answer.status:
         case RunStatus.COMPLETED | RunStatus.INCOMPLETE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from pathlib import Path
 
@@ -503,6 +504,39 @@ async def test_a_post_whose_id_was_never_kept_stays_the_only_one(tmp_path: Path)
 
     assert adapter.shown == ["The answer."]
     assert len(adapter.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "expected", "shown"),
+    [(60.0, MessageState.DELIVERED, ["The answer."]), (3600.0, MessageState.DEAD_LETTER, [])],
+)
+async def test_a_platform_may_be_away_for_ten_minutes(
+    tmp_path: Path, age: float, expected: MessageState, shown: list[str]
+) -> None:
+    """An answer that could not be shown in 3 tries is shown within 10 minutes; then it is set aside."""
+    adapter = Held(Limits(text_length=2000, edits=False))
+    store = SqliteStore(tmp_path / "gateway.db", clock=lambda: time.time() - age)
+    await store.open()
+    backend = ScriptedBackend([says("The answer.")])
+    hasty = {"drain_seconds": 0.0}
+    async with House(tmp_path, backend, adapter=adapter, store=store, worker=hasty) as house:
+        receipt = await house.say("Ask!")
+        await reaches(adapter.reached)
+        await house.drain()
+    adapter.holds = False
+    adapter.posts.clear()
+    adapter.keys.clear()
+    for _ in range(3):
+        claim = await store.claim("somebody", 30)
+        assert claim is not None
+        await store.release(claim, delay=0, failed=True)
+
+    async with House(tmp_path, ScriptedBackend([]), adapter=adapter, store=store) as house:
+        message = await house.settled(receipt.message)
+    await store.close()
+
+    assert message.failures == 3
+    assert (message.state, adapter.shown) == (expected, shown)
 
 
 async def test_a_message_that_kills_its_process_is_set_aside(tmp_path: Path) -> None:
