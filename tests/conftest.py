@@ -1,5 +1,22 @@
-"""Failing asserts of the contract suites that we ship are shown in full, as those of the tests are."""
+"""What holds for all tests."""
+
+import logging
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
+# Failing asserts of the contract suites that we ship are shown in full, as those of the tests are.
 pytest.register_assert_rewrite("assistant_gateway.testing")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command under test configures logging; the next test must not write into its streams."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers = handlers
+    root.setLevel(level)

@@ -222,3 +222,14 @@ def test_importing_configures_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert f"0 {logging.WARNING}\n" == done.stdout
+
+
+def test_a_line_that_cannot_be_written_harms_nobody() -> None:
+    """With the stream closed, logging at every level is silent instead of an error."""
+    stream = io.StringIO()
+    configure_logging("json", "debug", stream=stream)
+    stream.close()
+
+    for level in ("debug", "info", "warning", "error", "critical"):
+        getattr(structlog.get_logger(), level)("event", number=1)
+    logging.getLogger("library").warning("said")
