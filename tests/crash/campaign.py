@@ -137,12 +137,16 @@ class _Driver:
         self._lives = 0
 
     async def run(self) -> None:
+        plan = self._plan
         await self._die_young()
-        await self._talk()
-        for _ in range(self._plan.random_kills):
+        if plan.random_kills or plan.point_kills or plan.stops:
+            async with self._life() as gateway:
+                await self._talk(gateway)
+                await self._a_while()
+        for _ in range(plan.random_kills):
             await self._random_death()
         await self._point_deaths()
-        for _ in range(self._plan.stops):
+        for _ in range(plan.stops):
             await self._random_stop()
         await self._last_life()
 
@@ -152,14 +156,13 @@ class _Driver:
             for _ in range(ROUNDS):
                 await self._point_death("opening", name="migrating")
 
-    async def _talk(self) -> None:
+    async def _talk(self, gateway: Process) -> None:
+        """Let people begin, in the first life that is ready for them."""
         plan = self._plan
-        async with self._life() as gateway:
-            await self._ready(gateway)
-            self._note_handles(gateway)
-            talk = {"gateway": self._place.url, "every": plan.every, "seed": plan.seed}
-            await self._ask("talk", {**talk, "chats": plan.chats, "webhooks": plan.webhooks})
-            await self._a_while()
+        await self._ready(gateway)
+        self._note_handles(gateway)
+        talk = {"gateway": self._place.url, "every": plan.every, "seed": plan.seed}
+        await self._ask("talk", {**talk, "chats": plan.chats, "webhooks": plan.webhooks})
 
     async def _random_death(self) -> None:
         async with self._life() as gateway:
@@ -208,7 +211,7 @@ class _Driver:
 
     async def _last_life(self) -> None:
         async with self._life() as gateway:
-            await self._ready(gateway)
+            await (self._ready(gateway) if self._campaign.handles else self._talk(gateway))
             await asyncio.sleep(self._plan.calm)
             await self._ask("quiet", {})
             await self._drain()

@@ -45,9 +45,9 @@ CONTROLS = {
         frozenset({"I1"}),
     ),
     "final edits skipped": Control(
-        Plan(0, calm=5.0, webhooks=0, defect=Defect.SKIPS_FINALS), frozenset({"I1", "I3"})
+        Plan(0, calm=6.0, webhooks=0, defect=Defect.SKIPS_FINALS), frozenset({"I1", "I3"})
     ),
     "retries dropped": Control(
-        Plan(0, calm=4.0, webhooks=0, refused=0.1, defect=Defect.DROPS_RETRIES), frozenset({"I1"})
+        Plan(0, calm=5.0, webhooks=0, refused=0.2, defect=Defect.DROPS_RETRIES), frozenset({"I1"})
     ),
 }
