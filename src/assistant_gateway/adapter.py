@@ -141,7 +141,7 @@ class Intake(Protocol):
         """The message with the platform's id, as it stands now."""
 
     async def answered(self, message: Message, *, timeout: float) -> Message:
-        """Wait until the message is final or *timeout* seconds have passed; the message as it then stands."""
+        """Wait until the answer is on disk, or *timeout* seconds; the message as it then stands."""
 
     def events(self, message: Message, *, after: int = 0) -> AsyncIterator[JournalEntry]:
         """

@@ -225,6 +225,7 @@ class Gateway:
             task.cancel()
         self.worker.drain()
         await asyncio.wait([self._working])
+        self._journals.abandon()
 
     async def _close_backends(self) -> None:
         for backend in self.backends.values():

@@ -166,6 +166,11 @@ class Journal(RunHandler):
             self._sealed = self.closed = True
             self._wake()
 
+    def abandon(self) -> None:
+        """Let readers go without an end: this process will not write it."""
+        self.closed = True
+        self._wake()
+
     def forward(self, other: Journal) -> None:
         """What happens to *other* happens to this message from now on: it was merged into it."""
         self.followed_by = other
@@ -273,6 +278,12 @@ class Journals:
         if journal is None:
             journal = self._open[message.id] = Journal(message)
         return journal
+
+    def abandon(self) -> None:
+        """Nothing more happens in this process: let nobody wait for it."""
+        for journal in self._open.values():
+            journal.abandon()
+        self._open.clear()
 
     def get(self, id: int) -> Journal | None:
         """The open journal of a message, if there is one."""

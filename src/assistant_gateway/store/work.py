@@ -69,6 +69,7 @@ def _claim_message(db: Database, lane: int, owner: str, fence: int, pending: int
         except (ValueError, KeyError, TypeError, sqlite3.DataError):
             structlog.get_logger().exception("message.unreadable", message=id)
             db.run("bury_message", id=id, now=db.now())
+            db.run("end_run", message=id, status=RunStatus.FAILED.value)
             db.run("shrink_lane", lane=lane, n=1)
             continue
         for other in older:
