@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -70,28 +70,26 @@ class ResponsesBackend:
 
     async def stream(self, step: Step) -> AsyncGenerator[StepEvent, None]:
         """Make one model call; see `Backend.stream`."""
-        model = step.model or DEFAULT_MODEL
-        encrypted = self._speaks_encrypted_reasoning(step)
-        leeway = Leeway(origin=self._origin(model) if encrypted else "", encrypted=encrypted)
-        client = await self._connect()
-        while True:
-            request = await build(step, model, leeway)
-            ladder = Ladder(
-                f"{step.run_id}-{step.index}",
-                origin=leeway.origin,
-                taken=[call.call_id for call in items.calls_of(step.items)],
-            )
-            try:
-                async with aclosing(self._events(client, request, ladder)) as events:
-                    async for event in events:
-                        yield event
-                return
-            except _Refusal as refusal:
-                narrower = _narrower(leeway, refusal, request)
-                if narrower is None:
-                    raise refusal.error from refusal.__cause__
-                self._log.warning("backend.narrowed", code=refusal.code, status=refusal.status)
-                leeway = narrower
+        reader = EventReader()
+        async with AsyncExitStack() as connection:
+            ladder, chunks = await self._ask(step, connection)
+            with self._telling_what_broke(ladder):
+                now = asyncio.get_running_loop().time
+                signs, heard = 0, now()
+                async for chunk in chunks:
+                    for data in reader.feed(chunk):
+                        if data == b"[DONE]":
+                            break
+                        for event in ladder.feed(decode(data)):
+                            yield event
+                        if ladder.done:
+                            await _linger(chunks)
+                            return
+                    if reader.signs != signs:
+                        signs, heard = reader.signs, now()
+                    elif now() - heard > self._settings.timeout:
+                        raise StreamCut(self._silent())
+        raise StreamCut("the provider ended the stream in the middle of its answer")
 
     async def check(self) -> str:
         """Ask the provider for its models; one line about what answered."""
@@ -149,53 +147,63 @@ class ResponsesBackend:
         assert client.responses.with_streaming_response  # loads another 0.1 s of modules
         return client
 
-    async def _events(
-        self, client: AsyncOpenAI, request: Request, ladder: Ladder
-    ) -> AsyncGenerator[StepEvent, None]:
+    async def _ask(
+        self, step: Step, connection: AsyncExitStack
+    ) -> tuple[Ladder, AsyncGenerator[bytes, None]]:
         """
-        Send *request* and read its events.
+        Send the step, and what reads its answer; *connection* closes it.
 
-        Raises:
-            _Refusal: The provider answered with an HTTP error.
-            BackendError: It could not be reached, failed, or stopped in the middle.
+        Where the provider refuses something that a thread can do without, it is asked again without it.
         """
-        import httpx2
+        model = step.model or DEFAULT_MODEL
+        encrypted = self._speaks_encrypted_reasoning(step)
+        leeway = Leeway(origin=self._origin(model) if encrypted else "", encrypted=encrypted)
+        taken = [call.call_id for call in items.calls_of(step.items)]
+        client = await self._connect()
+        while True:
+            request = await build(step, model, leeway)
+            try:
+                chunks = await self._send(client, request, connection)
+            except _Refusal as refusal:
+                narrower = _narrower(leeway, refusal, request)
+                if narrower is None:
+                    raise refusal.error from refusal.__cause__
+                self._log.warning("backend.narrowed", code=refusal.code, status=refusal.status)
+                leeway = narrower
+            else:
+                return Ladder(f"{step.run_id}-{step.index}", origin=leeway.origin, taken=taken), chunks
+
+    async def _send(
+        self, client: AsyncOpenAI, request: Request, connection: AsyncExitStack
+    ) -> AsyncGenerator[bytes, None]:
         import openai
 
-        reader = EventReader()
-        loop = asyncio.get_running_loop()
-        silence = self._settings.timeout
-        heard = loop.time()
-        signs = 0
         try:
-            async with client.responses.with_streaming_response.create(
-                stream=True, extra_body=request.body
-            ) as response:
-                self._refuse_other_content(response.headers)
-                async with aclosing(response.http_response.aiter_bytes()) as chunks:
-                    async for chunk in chunks:
-                        for data in reader.feed(chunk):
-                            if ladder.done or data == b"[DONE]":
-                                break
-                            for event in ladder.feed(decode(data)):
-                                yield event
-                        if ladder.done:
-                            await _linger(chunks)
-                            return
-                        now = loop.time()
-                        if reader.signs != signs:
-                            signs, heard = reader.signs, now
-                        elif now - heard > silence:
-                            raise StreamCut(f"the provider was silent for {silence:g} s")
+            response = await connection.enter_async_context(
+                client.responses.with_streaming_response.create(stream=True, extra_body=request.body)
+            )
         except openai.APIStatusError as error:
             raise _Refusal.of(error) from error
         except openai.APIConnectionError as error:
             raise self._unreachable(error) from error
+        self._refuse_other_content(response.headers)
+        # The bytes as they come: each layer above them costs time at every word.
+        told = response.http_response
+        source = told.aiter_bytes() if "content-encoding" in told.headers else aiter(told.stream)  # type: ignore[arg-type]
+        chunks = cast(AsyncGenerator[bytes, None], source)
+        await connection.enter_async_context(aclosing(chunks))
+        return chunks
+
+    @contextmanager
+    def _telling_what_broke(self, ladder: Ladder) -> Iterator[None]:
+        import httpx2
+
+        try:
+            yield
         except httpx2.ReadTimeout as error:
-            raise self._broken(ladder, f"the provider was silent for {silence:g} s") from error
+            raise self._broken(ladder, self._silent()) from error
         except (httpx2.HTTPError, OSError) as error:
             raise self._broken(ladder, "the connection to the provider broke") from error
-        raise StreamCut("the provider ended the stream in the middle of its answer")
 
     def _refuse_other_content(self, headers: Mapping[str, str]) -> None:
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
@@ -205,6 +213,9 @@ class ResponsesBackend:
                 "check base_url, and that the server can stream /responses"
             )
 
+    def _silent(self) -> str:
+        return f"the provider was silent for {self._settings.timeout:g} s"
+
     def _unreachable(self, error: Exception) -> BackendError:
         host = urlsplit(self._settings.base_url).netloc
         if type(error.__cause__).__name__ == "ReadTimeout":
@@ -213,7 +224,7 @@ class ResponsesBackend:
         return BackendUnavailable(f"{host} can't be reached: {cause}")
 
     def _broken(self, ladder: Ladder, why: str) -> BackendError:
-        return StreamCut(f"{why} in the middle of its answer") if ladder.begun else BackendUnavailable(why)
+        return StreamCut(f"{why}, in the middle of its answer") if ladder.begun else BackendUnavailable(why)
 
     def _speaks_encrypted_reasoning(self, step: Step) -> bool:
         told = step.options.get("reasoning")

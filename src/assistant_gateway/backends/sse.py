@@ -54,6 +54,7 @@ class EventReader:
                 return []
             chunk = b"".join(self._pieces)
             self._pieces = []
+            self._pending = 0
         lines = chunk.splitlines(keepends=True)
         # A line that ends with CR alone may be the first half of CRLF.
         if lines and not lines[-1].endswith(b"\n"):
@@ -63,28 +64,24 @@ class EventReader:
             self._refuse_over_limit()
         events: list[bytes] = []
         for line in lines:
-            self._read(line.rstrip(b"\r\n"), events)
+            if line.startswith(b"data:"):
+                line = line.rstrip(b"\r\n")
+                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+                self._size += len(line)
+                self._refuse_over_limit()
+            elif line[0] in b"\r\n":
+                if self._data:
+                    events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+                    self._data = []
+                    self._size = 0
+                    self.signs += 1
+            elif line.startswith(b":"):
+                self.signs += 1
         return events
 
     def _refuse_over_limit(self) -> None:
         if self._pending + self._size > self._line_limit:
             raise StreamCut(f"the provider sent an event of more than {self._line_limit} bytes")
-
-    def _read(self, line: bytes, events: list[bytes]) -> None:
-        if line.startswith(b"data:"):
-            value = line[6:] if line.startswith(b"data: ") else line[5:]
-            self._data.append(value)
-            self._size += len(value)
-            if self._size > self._line_limit:
-                self._refuse_over_limit()
-        elif not line:
-            if self._data:
-                events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
-                self._data = []
-                self._size = 0
-                self.signs += 1
-        elif line.startswith(b":"):
-            self.signs += 1
 
 
 def decode(data: bytes) -> JsonObject:
@@ -95,10 +92,11 @@ def decode(data: bytes) -> JsonObject:
         StreamCut: It is not one.
     """
     try:
-        event = _DECODER.decode(data.decode())
+        text = data.decode().strip()
+        event, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise StreamCut("the provider sent an event that is not JSON") from error
-    if type(event) is not dict:
+    if type(event) is not dict or end != len(text):
         raise StreamCut("the provider sent an event that is not a JSON object")
     return cast(JsonObject, event)
 
