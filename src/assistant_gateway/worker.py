@@ -228,11 +228,16 @@ class Worker:
 
     async def _give_back(self, claim: Claim, *, failed: bool) -> None:
         pause = self._retry[min(claim.message.failures, len(self._retry) - 1)]
-        try:
-            await self._store.release(claim, delay=pause, failed=failed)
-        except StoreError as error:
-            # The lease runs out by itself, here or in the next process.
-            self._log.error("message.release_failed", reason=str(error))
+        while True:
+            try:
+                await self._store.release(claim, delay=pause, failed=failed)
+                return
+            except LeaseLost:
+                return
+            except StoreError as error:
+                # The lane is ours until this is written; nobody else could take it up.
+                self._log.error("message.release_failed", reason=str(error))
+                await asyncio.sleep(POLL)
 
     async def _resume(self, claim: Claim, stop: Stop) -> None:
         """Take the message up where it stands."""

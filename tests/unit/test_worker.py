@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,9 +16,10 @@ from assistant_gateway import items
 from assistant_gateway.adapter import Content, Limits, Verdict
 from assistant_gateway.backend import Step
 from assistant_gateway.config import RouteSettings
-from assistant_gateway.errors import Forbidden
+from assistant_gateway.errors import Forbidden, StoreUnavailable
 from assistant_gateway.events import ToolCallDone
 from assistant_gateway.handler import RunHandler
+from assistant_gateway.store import Claim
 from assistant_gateway.store.sqlite import SqliteStore
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.backend import Act, Gate, ScriptedBackend, begins, calls, says
@@ -288,6 +290,41 @@ async def test_a_reply_that_may_not_be_shown_is_set_aside(tmp_path: Path) -> Non
     assert lost.answer is not None
     assert lost.answer.text == "You said one."
     assert (fine.state, adapter.shown) == (MessageState.DELIVERED, ["You said two."])
+
+
+class Outage(SqliteStore):
+    """A disk that is full at the end of a run, and still is when the message is given back."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.refusals = 2
+
+    async def conclude(self, *given: Any) -> None:
+        self._refuse()
+        await super().conclude(*given)
+
+    async def release(self, claim: Claim, *, delay: float, failed: bool) -> None:
+        self._refuse()
+        await super().release(claim, delay=delay, failed=failed)
+
+    def _refuse(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise StoreUnavailable("database or disk is full")
+
+
+async def test_a_full_disk_in_the_middle_keeps_no_lane_for_ever(tmp_path: Path) -> None:
+    """What could not be written, nor given back, is answered once there is space; no failure is counted."""
+    store = Outage(tmp_path / "gateway.db")
+    await store.open()
+
+    async with House(tmp_path, ScriptedBackend(echo), store=store) as house:
+        message = await house.ask("one")
+        shown = house.adapter.shown
+    await store.close()
+
+    assert (message.state, message.failures, message.attempts) == (MessageState.DELIVERED, 0, 2)
+    assert shown == ["You said one."]
 
 
 async def test_a_message_of_a_platform_that_was_removed_is_set_aside(tmp_path: Path) -> None:
