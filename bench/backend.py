@@ -155,8 +155,9 @@ def main() -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
-            print(f"{title}: {given.streams} streams of {deltas} words")
-            asyncio.run(measure(url, given.streams if pace else 4, deltas, given.rounds))
+            streams = given.streams if pace else 4
+            print(f"{title}: {streams} streams of {deltas} words")
+            asyncio.run(measure(url, streams, deltas, given.rounds))
             server.terminate()
 
 
