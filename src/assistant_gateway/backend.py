@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -82,6 +82,14 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class WarmsUp(Protocol):
+    """A backend whose first call would have to wait for something that can be had before."""
+
+    async def warm_up(self) -> None:
+        """Have it ready. Called once, when the gateway serves; must not raise for a provider that is away."""
 
 
 Settings = TypeVar("Settings", bound=BaseModel)

@@ -19,7 +19,7 @@ import structlog
 
 from assistant_gateway import __version__
 from assistant_gateway.adapter import Adapter, AdapterServices, AddsRoutes, Describes
-from assistant_gateway.backend import Backend
+from assistant_gateway.backend import Backend, WarmsUp
 from assistant_gateway.config import Config, load_config
 from assistant_gateway.errors import StoreError
 from assistant_gateway.handler import RunHandler
@@ -150,6 +150,11 @@ class Gateway:
                     for name, adapter in self.adapters.items()
                 ]
                 self._log.info("gateway.ready", url=self.url, adapters=sorted(self.adapters))
+                running += [
+                    group.create_task(backend.warm_up(), name=f"warm:{name}")
+                    for name, backend in self.backends.items()
+                    if isinstance(backend, WarmsUp)
+                ]
                 if on_ready is not None:
                     on_ready(self)
                 await stop.wait()

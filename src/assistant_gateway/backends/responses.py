@@ -91,6 +91,12 @@ class ResponsesBackend:
                         raise StreamCut(self._silent())
         raise StreamCut("the provider ended the stream in the middle of its answer")
 
+    async def warm_up(self) -> None:
+        """Load the SDK: half a second that the first message need not wait for."""
+        client = await self._connect()
+        # The SDK loads this part when it is first looked at.
+        await asyncio.to_thread(lambda: client.responses)
+
     async def check(self) -> str:
         """Ask the provider for its models; one line about what answered."""
         import openai
