@@ -1,0 +1,135 @@
+"""
+The control API: what a person or a test in another process does to the emulator.
+
+`GET /control/truth`, `/control/calls`, `/control/setup` tell; `POST /control/{act}` with a JSON object does
+what the method of `SlackEmulator` with that name does: say, edit, click, command, press_stop, fault …
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from emulators.slack.deliveries import Delivery
+from emulators.slack.faults import fault_of
+from emulators.slack.shapes import Json
+from emulators.slack.truth import call_truth, channel_truth, delivery_truth, file_truth, message_truth
+from emulators.slack.world import Channel, File, Message, User, Workspace
+
+if TYPE_CHECKING:
+    from emulators.slack.emulator import SlackEmulator
+
+
+class Control:
+    """The endpoints under `/control/`."""
+
+    def __init__(self, slack: SlackEmulator) -> None:
+        self._slack = slack
+        self._acts: Mapping[str, Callable[..., object]] = {
+            "say": slack.say,
+            "edit": slack.edit,
+            "delete": slack.delete,
+            "react": slack.react,
+            "join": slack.join,
+            "archive": slack.archive,
+            "open_home": slack.open_home,
+            "open_assistant": slack.open_assistant,
+            "look_at": slack.look_at,
+            "press_stop": slack.press_stop,
+            "rename_session": slack.rename_session,
+            "click": slack.click,
+            "command": slack.command,
+            "shortcut": slack.shortcut,
+            "submit": slack.submit,
+            "deliver": slack.deliver,
+            "uninstall": slack.uninstall,
+            "revoke": slack.revoke,
+            "direct": slack.direct,
+            "add_workspace": slack.add_workspace,
+            "add_user": slack.add_user,
+            "add_channel": slack.add_channel,
+            "use_request_url": slack.use_request_url,
+            "advance": slack.advance,
+            "cut_sockets": slack.cut_sockets,
+            "refresh_sockets": slack.refresh_sockets,
+            "fault": lambda **given: slack.fault(fault_of(given)),
+            "clear_faults": slack.faults.clear,
+            "refuse_handshakes": self._refuse_handshakes,
+        }
+
+    def _refuse_handshakes(self, times: int) -> None:
+        self._slack.faults.refused_handshakes = times
+
+    async def tell(self, request: web.Request) -> web.Response:
+        """`GET /control/{what}`."""
+        slack = self._slack
+        self._slack.settle()
+        match request.match_info["what"]:
+            case "truth":
+                return web.json_response(slack.truth())
+            case "calls":
+                return web.json_response([call_truth(each) for each in slack.calls()])
+            case "setup":
+                return web.json_response(setup(slack))
+        raise web.HTTPNotFound(text="truth, calls or setup")
+
+    async def do(self, request: web.Request) -> web.Response:
+        """`POST /control/{act}`; only JSON, which no foreign page can send unasked."""
+        name = request.match_info["act"]
+        act = self._acts.get(name)
+        if act is None:
+            return _bad(404, f"no act {name!r}; there are {', '.join(sorted(self._acts))}")
+        if request.content_type != "application/json":
+            return _bad(415, "the body must be application/json")
+        try:
+            given = json.loads(await request.read() or b"{}")
+            if not isinstance(given, dict):
+                return _bad(400, "the body must be a JSON object")
+            done = act(**given)
+            if inspect.isawaitable(done):
+                done = await done
+        except (ValueError, TypeError, LookupError, StopIteration, PermissionError) as error:
+            return _bad(400, f"{type(error).__name__}: {error}")
+        return web.json_response({"ok": True, "result": _told(done)})
+
+
+def setup(slack: SlackEmulator) -> Json:
+    """What a bot needs to connect, and the ids of the first workspace."""
+    return {
+        "api_url": slack.api_url,
+        "bot_token": slack.bot_token,
+        "app_token": slack.app_token,
+        "signing_secret": slack.signing_secret,
+        "client_id": slack.app.client_id,
+        "client_secret": slack.app.client_secret,
+        "app_id": slack.app.id,
+        "team": slack.team,
+        "bot_user": slack.bot_user,
+        "users": {user.name: user.id for user in slack.world.users.values()},
+        "channels": {channel.name: channel.id for channel in slack.world.channels.values() if channel.name},
+    }
+
+
+def _told(done: object) -> object:
+    match done:
+        case Message():
+            return message_truth(done)
+        case Delivery():
+            return delivery_truth(done)
+        case Channel():
+            return channel_truth(done)
+        case File():
+            return file_truth(done)
+        case User() | Workspace():
+            return {"id": done.id, "name": done.name}
+        case str() | int() | bool():
+            return done
+    return None
+
+
+def _bad(status: int, problem: str) -> web.Response:
+    return web.json_response({"ok": False, "error": problem}, status=status)
