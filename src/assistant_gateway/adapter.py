@@ -55,6 +55,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """
+    What a platform allows: at most *calls* calls in any *seconds* seconds, to all that share *scope*.
+
+    Attributes:
+        scope: Names who shares it; unique among all adapters (``slack:T1:chat.update``).
+    """
+
+    scope: str
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """
     What a post shows.
@@ -231,6 +245,22 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class HasBudgets(Protocol):
+    """
+    An adapter whose platform counts the calls of all conversations together.
+
+    Where there are budgets, they are the pace of the replies, and ``limits.edit_interval`` is none.
+    """
+
+    def budgets(self, target: ReplyTarget, call: Literal["post", "edit", "delete"]) -> Sequence[Budget]:
+        """
+        The budgets that one such call counts against, the narrowest first; none where nothing limits it.
+
+        It is asked for each call and may learn: budgets of one scope may change.
+        """
 
 
 @runtime_checkable

@@ -62,11 +62,17 @@ class AdapterError(GatewayError):
 
 
 class RateLimited(AdapterError):
-    """The platform asked us to wait ``retry_after`` seconds; nothing was changed."""
+    """
+    The platform asked us to wait ``retry_after`` seconds; nothing was changed.
 
-    def __init__(self, retry_after: float, message: str = "rate limited") -> None:
+    Attributes:
+        scope: Whose budget is spent (`Budget.scope`); empty where the platform did not tell.
+    """
+
+    def __init__(self, retry_after: float, message: str = "rate limited", *, scope: str = "") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.scope = scope
 
 
 class OutcomeUnknown(AdapterError):
