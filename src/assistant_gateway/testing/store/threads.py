@@ -1,0 +1,77 @@
+"""Threads and their items: one current thread in a lane, old ones stay readable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from assistant_gateway.store import Store
+from assistant_gateway.testing.store.samples import accepted, claimed, item, named, said, take
+from assistant_gateway.values import Lane
+
+
+class ThreadPromises:
+    """What a lane remembers."""
+
+    async def test_a_lane_has_one_current_thread(self, store: Store) -> None:
+        """Opening it twice gives the same; a reset begins another and the old one stays readable."""
+        lane = Lane("fake", "T1", "C1")
+        old = await store.open_thread(lane)
+        same = await store.open_thread(lane)
+        await store.add_items(old.id, [item("i1")])
+
+        new = await store.reset(lane)
+
+        assert old == same
+        assert new.id != old.id
+        assert new == await store.open_thread(lane)
+        assert replace(old, is_current=False, items=1) == await store.thread(old.id)
+        assert ["i1"] == [i.id for i in await store.items(old.id)]
+        assert {(old.id, False), (new.id, True)} == {
+            (thread.id, thread.is_current) for thread in await store.threads(limit=10)
+        }
+        assert None is await store.thread("nobody's")
+
+    async def test_messages_accepted_before_a_reset_keep_their_thread(self, store: Store) -> None:
+        """The waiting message is answered on the old thread, the later one on the new."""
+        before = accepted(await take(store, said("m1")))
+        thread = await store.reset(before.routed.lane)
+        after = accepted(await take(store, said("m2")))
+
+        first = await claimed(store)
+
+        assert (before.thread_id, "m1") == (first.message.thread_id, named(first))
+        assert thread.id == after.thread_id
+
+    async def test_threads_are_listed_newest_first(self, store: Store) -> None:
+        """Of 5 threads the newest 2 come first, then those before a time; another adapter's are apart."""
+        made = [await store.open_thread(Lane("fake", "T1", f"C{n}")) for n in range(5)]
+        other = await store.open_thread(Lane("other", "T1", "C1"))
+
+        newest = await store.threads(limit=2, adapter="fake")
+        older = await store.threads(limit=10, adapter="fake", before=made[2].created_at)
+
+        assert [made[4].id, made[3].id] == [thread.id for thread in newest]
+        assert all(thread.created_at < made[2].created_at for thread in older)
+        assert [other.id] == [thread.id for thread in await store.threads(limit=10, adapter="other")]
+
+    async def test_items_are_read_from_the_end(self, store: Store) -> None:
+        """Of 10 items the newest 3, then the 3 before them, each oldest first."""
+        thread = await store.open_thread(Lane("fake", "T1", "C1"))
+        await store.add_items(thread.id, [item(f"i{n}", f"text {n}") for n in range(1, 11)])
+
+        newest = await store.items(thread.id, limit=3)
+        before = await store.items(thread.id, before=newest[0].seq, limit=3)
+
+        assert [8, 9, 10] == [i.seq for i in newest]
+        assert ["i5", "i6", "i7"] == [i.id for i in before]
+        assert item("i8", "text 8").body == newest[0].body
+        assert 10 == len(await store.items(thread.id))
+
+    async def test_items_need_a_thread(self, store: Store) -> None:
+        """Adding to a thread that isn't there is an error and adds nothing."""
+        with pytest.raises(LookupError):
+            await store.add_items("nobody's", [item("i1")])
+
+        assert [] == await store.items("nobody's")
