@@ -41,7 +41,8 @@ class WebhookAdapter:
     """The adapter; *clock* gives epoch seconds."""
 
     name = ADAPTER
-    limits = Limits(text_length=1 << 31, edit_interval=0.0, edits=False)
+    # A delivery's id is its key, and the outbox takes each id once: posts need no journal.
+    limits = Limits(text_length=1 << 31, edit_interval=0.0, edits=False, keyed=True)
 
     def __init__(
         self, sources: Iterable[Source], services: AdapterServices, *, clock: Callable[[], float] = time.time
