@@ -241,12 +241,18 @@ def _rich(node: Json) -> str:
     return "".join(_rich(each) for each in records(node.get("elements")))
 
 
-def pings(blocks: list[Json]) -> tuple[Piece, ...]:
-    """The pieces of *blocks* in which tokens are live: plain text of a text object is not."""
-    return tuple(
-        piece for block in blocks for piece in _seen(block) if piece.markup != "plain" or _is_rich(block)
-    )
+def rich(blocks: list[Json]) -> tuple[Piece, ...]:
+    """The rich text in *blocks*: plain to read, but its mentions are alive."""
+    return seen([block for block in blocks if block.get("type") in ("rich_text", "table")])
 
 
-def _is_rich(block: Json) -> bool:
-    return block.get("type") in ("rich_text", "table")
+def seen_attachments(attachments: list[Json]) -> tuple[Piece, ...]:
+    """What people see of the older *attachments*."""
+    pieces: list[Piece] = []
+    for each in attachments:
+        names = ("pretext", "author_name", "title", "title_link", "text", "footer")
+        texts = [string(each.get(name)) for name in names]
+        texts += [string(record(field).get("value")) for field in records(each.get("fields"))]
+        pieces += [Piece("mrkdwn", text) for text in texts if text]
+        pieces += seen(records(each.get("blocks")))
+    return tuple(pieces)

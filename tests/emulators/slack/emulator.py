@@ -154,6 +154,14 @@ class SlackEmulator(Gestures):
 
     # What happened
 
+    async def verify_request_url(self) -> bool:
+        """Whether the app answers the challenge: docs.slack.dev, "url_verification event", 2026-09-14."""
+        challenge = self.world.mint("challenge-")
+        payload: Json = {"token": "emulator-verification-token", "challenge": challenge}
+        delivery = self.service.feed.raw(self.app, payload | {"type": "url_verification"})
+        await delivery.done.wait()
+        return challenge in (delivery.answer.get("challenge"), delivery.answer.get("text"))
+
     def messages(self, channel: str, *, thread_ts: str | None = None) -> list[Message]:
         """The messages that are there, oldest first; of one thread, or of the channel with all threads."""
         return [

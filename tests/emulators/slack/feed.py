@@ -39,7 +39,6 @@ SUBSCRIPTIONS = {"public": "message.channels", "private": "message.groups"} | {
     "mpim": "message.mpim",
 }
 REDIRECTS = 2  # more are `too_many_redirects`
-BODY_LIMIT = 1_000_000  # bytes of an answer that are read
 
 
 class Feed:
@@ -195,7 +194,7 @@ class Feed:
                     app.manifest.request_url, data=body, headers=headers, max_redirects=REDIRECTS + 1
                 ) as answer,
             ):
-                told = await answer.content.read(BODY_LIMIT)
+                told = await answer.read()
                 stop = answer.headers.get("X-Slack-No-Retry") == "1"
                 if not 200 <= answer.status < 300:
                     return Outcome("http_error", stop)

@@ -34,9 +34,12 @@ class Gestures(Setting):
         In the older assistant container a message outside a thread opens one.
 
         Raises:
-            PermissionError: A guest writes to an app with the agent view: "Developing agents", 2026-09-14.
+            PermissionError: Not a member, an archived channel, or a guest who writes to an app with the
+                agent view ("Developing agents", 2026-09-14).
         """
         place, author, shared = self.world.channels[channel], self.world.users[user], list(files)
+        if user not in place.members or place.is_archived:
+            raise PermissionError(f"{author.name} cannot write there")
         if place.kind == "im" and author.guest and self._app_of(place).manifest.view == "agent":
             raise PermissionError("guests cannot use an app with the Agents feature")
         if place.kind == "im" and not thread_ts and self._app_of(place).manifest.view == "assistant":

@@ -113,9 +113,8 @@ def _named(world: World, text: str) -> str:
     """*text* with the names of who is mentioned, as people read it."""
     text = re.sub(r"<@([UW]\w+)(?:\|[^>]*)?>", lambda match: f"@{_who(world, match[1])}", text)
     text = re.sub(r"<!(here|channel|everyone)(?:\|[^>]*)?>", r"@\1", text)
-    return re.sub(
-        r"<(https?://[^>|\s]+)(?:\|([^>]*))?>", lambda m: f"{m[2]} ({m[1]})" if m[2] else m[1], text
-    )
+    text = re.sub(r"<(https?://[^>|\s]+)\|([^>]*)>", r"\2 (\1)", text)
+    return re.sub(r"<(https?://[^>|\s]+)>", r"\1", text)
 
 
 def _channel(world: World, channel: Channel) -> str:

@@ -30,8 +30,8 @@ def message_json(
     else:
         told = {"type": "message", "user": message.user, "ts": message.ts, "text": message.text}
         told["team"] = world.users[message.user].team_id
-        if message.subtype:
-            told["subtype"] = message.subtype
+        if message.subtype or message.broadcast:
+            told["subtype"] = message.subtype or "thread_broadcast"
         if message.client_msg_id:
             told["client_msg_id"] = message.client_msg_id
         if message.blocks:
@@ -99,11 +99,8 @@ def thread_fields(world: World, channel: Channel, message: Message) -> Json:
         told |= {"thread_ts": message.ts, "reply_count": len(replies), "reply_users": people[:5]}
         told |= {"reply_users_count": len(people), "latest_reply": replies[-1].ts, "is_locked": False}
         told["subscribed"] = bool(message.subscribed)
-    sessions = [
-        session
-        for session in world.sessions.values()
-        if (session.channel, session.thread_ts) == (channel.id, message.ts)
-    ]
+    keys = [(app_id, channel.id, message.ts) for app_id in world.apps]
+    sessions = [world.sessions[key] for key in keys if key in world.sessions]
     if sessions:
         told["agent_session"] = session_json(sessions)
     return told

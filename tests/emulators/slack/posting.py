@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emulators.slack import markup
-from emulators.slack.blocks import Piece, pings
+from emulators.slack.blocks import Piece, rich
 from emulators.slack.payloads import message_json
 from emulators.slack.service import Service
 from emulators.slack.shapes import Json
@@ -28,7 +28,7 @@ def show(
     loud: bool = True,
 ) -> None:
     """Let people see *pieces*; *loud* lets mentions ping."""
-    found = _mentions(pieces, message.blocks, names)
+    found = _mentions(pieces, message, names)
     message.shown = pieces
     message.frames.append(Frame(service.clock.now(), by, pieces, found, viewers))
     if loud:
@@ -36,10 +36,12 @@ def show(
     service.changed()
 
 
-def _mentions(pieces: tuple[Piece, ...], blocks: list[Json], names: bool) -> tuple[str, ...]:
+def _mentions(pieces: tuple[Piece, ...], message: Message, names: bool) -> tuple[str, ...]:
+    """What is alive in what is shown, and in the text that stands for the blocks in a notification."""
     texts = [piece.text for piece in pieces if piece.markup != "plain"]
-    texts += [piece.text for piece in pings([b for b in blocks if b.get("type") in ("rich_text", "table")])]
-    return tuple(token for text in texts for token in markup.mentions(text, names=names))
+    texts += [piece.text for piece in rich(message.blocks)]
+    texts.append(message.text)
+    return tuple(dict.fromkeys(token for text in texts for token in markup.mentions(text, names=names)))
 
 
 def _pinged(service: Service, channel: Channel, tokens: Iterable[str], author: str) -> set[str]:
@@ -65,6 +67,8 @@ def place(service: Service, channel: Channel, message: Message) -> None:
     root = channel.messages.get(message.root) if message.root else None
     before = previous(service, root) if root is not None else {}
     channel.messages[message.ts] = message
+    if message.root:
+        channel.replies.setdefault(message.root, []).append(message)
     if root is not None:
         root.subscribed |= {message.user, root.user}
     appeared(service, channel, message)
@@ -79,7 +83,7 @@ def appeared(service: Service, channel: Channel, message: Message) -> None:
         event = _as_event(service, message, installation) | {"event_ts": message.ts}
         if message.broadcast:
             root = channel.messages[message.root]
-            event |= {"subtype": "thread_broadcast", "root": _as_event(service, root, installation)}
+            event["root"] = _as_event(service, root, installation)
         return event
 
     service.feed.message(channel, told)

@@ -62,7 +62,7 @@ class Sockets:
         app, until = self._tickets.pop(request.query.get("ticket", ""), (None, 0.0))
         if app is None or until < self._clock.now():
             return web.Response(status=403, text="bad ticket")
-        socket = web.WebSocketResponse(max_msg_size=4_000_000)
+        socket = web.WebSocketResponse(max_msg_size=4_000_000, timeout=1.0)
         await socket.prepare(request)
         if len(self._of(app)) >= sizes.CONNECTIONS:
             await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})

@@ -56,6 +56,7 @@ class Channel:
     one_session: bool = False
     prompts: list[Json] = field(default_factory=list)
     messages: dict[str, Message] = field(default_factory=dict)
+    replies: dict[str, list[Message]] = field(default_factory=dict)
 
     @property
     def teams(self) -> set[str]:
@@ -245,6 +246,7 @@ class World:
         self.groups: dict[str, set[str]] = {}
         self.ephemerals: list[Message] = []
         self.views: dict[str, Json] = {}
+        self.streaming: dict[str, Message] = {}
         self._numbers = iter(range(1, 1 << 62))
         self._last_ts = 0
 
@@ -276,4 +278,4 @@ class World:
 
     def thread(self, channel: Channel, root: str) -> list[Message]:
         """A thread's replies that are there, oldest first."""
-        return [m for m in channel.messages.values() if m.root == root and m.deleted_at is None]
+        return [reply for reply in channel.replies.get(root, ()) if reply.deleted_at is None]

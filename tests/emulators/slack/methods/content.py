@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from emulators.slack import markup, sizes, translation
 from emulators.slack.arguments import Arguments
-from emulators.slack.blocks import Piece, check_message_blocks, seen
+from emulators.slack.blocks import Piece, check_message_blocks, seen, seen_attachments
 from emulators.slack.refusal import Refusal
 from emulators.slack.shapes import Json
 
@@ -67,6 +67,7 @@ def said_in(arguments: Arguments, prefix: str, *, parse: str) -> Said:
         shown = seen(blocks) if blocks else (Piece("mrkdwn", text),) if text else ()
         text = markup.normalised(text)
         stored = None if blocks is None else translation.stored_blocks(blocks, prefix)
+    shown += seen_attachments(attachments or [])
     return Said(text, stored, attachments, shown, metadata, named, wanted)
 
 

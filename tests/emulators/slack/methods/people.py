@@ -87,11 +87,11 @@ def _reacted(caller: Caller) -> tuple[Channel, Message, str]:
 
 def react(service: Service, channel: Channel, message: Message, user: str, name: str, *, on: bool) -> bool:
     """Add or take back a reaction and tell the apps; False when nothing changed."""
-    users = message.reactions.setdefault(name, [])
+    users = message.reactions.get(name, [])
     if on is (user in users):
         return False
-    users.append(user) if on else users.remove(user)
-    if not users:
+    message.reactions[name] = [*users, user] if on else [each for each in users if each != user]
+    if not message.reactions[name]:
         del message.reactions[name]
     kind = "reaction_added" if on else "reaction_removed"
     item = {"type": "message", "channel": channel.id, "ts": message.ts}

@@ -53,6 +53,7 @@ async def start(caller: Caller) -> Json:
     )
     posting.show(service, message, shown(stream), caller.method)
     posting.place(service, channel, message)
+    service.world.streaming[message.ts] = message
     set_session(service, caller.bot, channel, root, "processing")
     return {"ok": True, "channel": channel.id, "ts": message.ts} | _warned(warnings)
 
@@ -198,16 +199,15 @@ def expire(service: Service) -> None:
     What people see then is a broken pill until an edit: "Developing agents", 2026-09-14.
     """
     now = service.clock.now()
-    for channel in service.world.channels.values():
-        for message in list(channel.messages.values()):
-            stream = message.stream
-            if stream is None or stream.state != "in_progress" or message.deleted_at is not None:
-                continue
-            if now - stream.started_at >= sizes.STREAM_SECONDS:
-                close_tasks(stream)
-                _finish(service, channel, message, "expired", "slack.expired", [])
-                assert message.installation is not None, "only bots stream"
-                set_session(service, message.installation, channel, message.root, "active")
+    for message in list(service.world.streaming.values()):
+        stream, channel = message.stream, service.world.channels[message.channel]
+        if stream is None or stream.state != "in_progress" or message.deleted_at is not None:
+            del service.world.streaming[message.ts]
+        elif now - stream.started_at >= sizes.STREAM_SECONDS:
+            close_tasks(stream)
+            _finish(service, channel, message, "expired", "slack.expired", [])
+            assert message.installation is not None, "only bots stream"
+            set_session(service, message.installation, channel, message.root, "active")
 
 
 def _warned(warnings: list[str]) -> Json:
