@@ -154,6 +154,9 @@ class Intake(Protocol):
     async def message(self, conversation_adapter: str, tenant: str, message_id: str) -> Message | None:
         """The message with the platform's id, as it stands now."""
 
+    async def takes_part(self, conversation: Conversation) -> bool:
+        """Whether a message was accepted in that topic before; never where the topic is empty."""
+
     async def answered(self, message: Message, *, timeout: float) -> Message:
         """Wait until the answer is on disk, or *timeout* seconds; the message as it then stands."""
 

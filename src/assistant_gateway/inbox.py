@@ -121,6 +121,9 @@ class Inbox:
         found = await self._store.find_message(conversation_adapter, tenant, message_id)
         return await self._with_answer(found) if found is not None else None
 
+    async def takes_part(self, conversation: Conversation) -> bool:
+        return await self._store.knows_topic(conversation)
+
     async def answered(self, message: Message, *, timeout: float) -> Message:
         if message.state is MessageState.MERGED or message.answer is None:
             journal = await self._live_journal(message)

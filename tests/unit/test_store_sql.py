@@ -19,9 +19,9 @@ BOUNDED = {"lanes_waiting", "runs_one_live_per_thread", "deliveries_newest", "de
 @pytest.fixture
 def database() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
-    connection.executescript(
-        files("assistant_gateway.store").joinpath("schema/0001_initial.sql").read_text(encoding="utf-8")
-    )
+    schema = files("assistant_gateway.store").joinpath("schema")
+    for script in sorted(entry.name for entry in schema.iterdir()):
+        connection.executescript(schema.joinpath(script).read_text(encoding="utf-8"))
     yield connection
     connection.close()
 

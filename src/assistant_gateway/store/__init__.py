@@ -16,6 +16,7 @@ from assistant_gateway.adapter import Outbox, Receipt
 from assistant_gateway.values import (
     Answer,
     CallRecord,
+    Conversation,
     FileRef,
     Inbound,
     Item,
@@ -102,6 +103,9 @@ class Store(Outbox, Protocol):
 
     async def find_message(self, adapter: str, tenant: str, message_id: str) -> Message | None:
         """The message with the platform's id."""
+
+    async def knows_topic(self, conversation: Conversation) -> bool:
+        """Whether a message was accepted in that topic; never where the topic is empty."""
 
     async def merged(self, id: int) -> list[Message]:
         """The messages that were merged into this one, oldest first."""

@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +29,7 @@ from assistant_gateway.store.writer import Writer
 from assistant_gateway.values import (
     Answer,
     CallRecord,
+    Conversation,
     FileRef,
     Inbound,
     Item,
@@ -128,6 +130,10 @@ class SqliteStore:
             lambda db: db.one("find_message", adapter=adapter, tenant=tenant, message_id=message_id)
         )
         return None if row is None else rows.message(row)
+
+    async def knows_topic(self, conversation: Conversation) -> bool:
+        words = asdict(conversation)
+        return bool(await self._read(lambda db: db.value("known_topic", **words)))
 
     async def merged(self, id: int) -> list[Message]:
         return [rows.message(row) for row in await self._read(lambda db: db.all("merged", id=id))]

@@ -65,6 +65,11 @@ SELECT * FROM whole_messages WHERE id = :id;
 SELECT * FROM whole_messages WHERE message_id = :message_id AND adapter = :adapter AND tenant = :tenant
 ORDER BY id DESC LIMIT 1;
 
+-- name: known_topic
+-- Whether a message was accepted in a topic.
+SELECT 1 FROM messages
+WHERE topic = :topic AND topic <> '' AND channel = :channel AND tenant = :tenant AND adapter = :adapter LIMIT 1;
+
 -- name: merged
 -- The messages that were merged into another one, oldest first.
 SELECT * FROM whole_messages WHERE merged_into = :id ORDER BY seq;

@@ -99,6 +99,10 @@ class FakeIntake:
                 return self._as_it_stands(message)
         return None
 
+    async def takes_part(self, conversation: Conversation) -> bool:
+        known = (message.inbound.conversation for message in self._messages.values())
+        return bool(conversation.topic) and conversation in known
+
     async def answered(self, message: Message, *, timeout: float) -> Message:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout), self._changed:
