@@ -25,10 +25,13 @@ ENVIRON = {
     "WEBHOOK_SECRET": "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2E",
     "OLD_WEBHOOK_SECRET": "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2I",
     "WEBHOOK_TOKEN": "canary-1234",
+    "SLACK_BOT_TOKEN": "xoxb-canary-1234",
+    "SLACK_APP_TOKEN": "xapp-canary-1234",
+    "SLACK_SIGNING_SECRET": "canary-1234",
 }
 # Where no default can be written down: none at all, or a secret's reference. The example shows a value.
 ILLUSTRATED = {"api_key", "default_headers", "max_output_tokens", "adapter", "tenant", "channel", "users"}
-ILLUSTRATED |= {"secret", "secrets", "token"}
+ILLUSTRATED |= {"secret", "secrets", "token"} | {"bot_token", "app_token", "signing_secret", "channels"}
 
 
 def uncommented() -> str:

@@ -62,6 +62,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
             from assistant_gateway.cli.deliveries import deliveries
 
             return deliveries
+        case "slack":
+            from assistant_gateway.cli.slack import slack
+
+            return slack
         case _:
             from assistant_gateway.cli.config import config
 

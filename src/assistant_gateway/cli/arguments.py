@@ -44,6 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_tools(commands, common)
     _add_deliveries(commands, common)
 
+    slack = commands.add_parser("slack", help="set up the Slack app").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    manifest = slack.add_parser("manifest", help="print the app's manifest, to be pasted into Slack")
+    manifest.add_argument("--name", default="Assistant", help="the bot's name (default: Assistant)")
+    manifest.add_argument(
+        "--url", type=_public, metavar="URL", help="https://HOST for HTTP; without it Socket Mode"
+    )
+
     config = commands.add_parser("config", help="look at the configuration").add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
@@ -110,3 +119,9 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100_000:
         raise argparse.ArgumentTypeError("should be a number from 1 to 100000")
     return int(text)
+
+
+def _public(text: str) -> str:
+    if not text.startswith("https://") or not text.removeprefix("https://").strip("/"):
+        raise argparse.ArgumentTypeError("should be an address that Slack can reach: https://HOST")
+    return text

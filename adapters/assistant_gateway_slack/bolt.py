@@ -1,0 +1,92 @@
+"""
+The Bolt app behind the gateway: what came in is on disk by then; Bolt says how Slack is answered.
+
+Every event, click, form and command has a listener, so that nothing goes unmatched (Bolt's 404 makes
+Slack repeat, and counts as a failure) and nobody sees an error. Who the bot is was learned once;
+Bolt need not ask `auth.test` for it, and loses no event when Slack is slow.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.request.async_request import AsyncBoltRequest
+
+from assistant_gateway_slack.identity import Identity
+from assistant_gateway_slack.shapes import Json
+
+NO_COMMANDS = "Commands are not answered here yet. Mention me, or write me a direct message."
+EVERYTHING = re.compile("")
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """How Slack is answered."""
+
+    status: int
+    body: str
+    content_type: str
+
+
+class Bolt:
+    """A Bolt app that acknowledges everything; *me* tells who the bot is."""
+
+    def __init__(self, token: str, me: Callable[[], Identity | None]) -> None:
+        # Bolt logs bodies of requests at INFO and what it finds in the environment as warnings.
+        logger = logging.getLogger("assistant_gateway_slack.bolt")
+        logger.setLevel(logging.ERROR)
+        self.app = AsyncApp(
+            logger=logger,
+            name="assistant-gateway",
+            signing_secret="",  # verified before: see `signature`
+            authorize=_authorize(token, me),
+            request_verification_enabled=False,
+            ssl_check_enabled=False,
+            url_verification_enabled=False,
+        )
+        _listen(self.app)
+
+    async def answer(self, payload: Json) -> Acknowledgement:
+        """How Slack is answered; *payload* is verified and, where it is a message, on disk."""
+        # As in Socket Mode: the payload is parsed already, and Bolt must not do it a second time.
+        request = AsyncBoltRequest(body=dict(payload), mode="socket_mode")
+        response = await self.app.async_dispatch(request)
+        types = response.headers.get("content-type", ["text/plain"])
+        return Acknowledgement(response.status, response.body or "", types[0].partition(";")[0])
+
+
+def _authorize(token: str, me: Callable[[], Identity | None]) -> Callable[[], Awaitable[AuthorizeResult]]:
+    async def authorize() -> AuthorizeResult:
+        known = me()
+        assert known is not None, "nothing is taken in before the bot knows who it is"
+        return AuthorizeResult(
+            enterprise_id=known.enterprise_id or None,
+            team_id=known.team_id,
+            bot_token=token,
+            bot_id=known.bot_id,
+            bot_user_id=known.user_id,
+        )
+
+    return authorize
+
+
+def _listen(app: AsyncApp) -> None:
+    async def acknowledge(ack: AsyncAck) -> None:
+        await ack()
+
+    async def explain(ack: AsyncAck) -> None:
+        await ack(text=NO_COMMANDS, response_type="ephemeral")
+
+    async def suggest_nothing(ack: AsyncAck) -> None:
+        await ack(options=[])
+
+    app.command(EVERYTHING)(explain)
+    app.options(EVERYTHING)(suggest_nothing)
+    for register in (app.event, app.action, app.shortcut, app.view):
+        register(EVERYTHING)(acknowledge)

@@ -1,0 +1,91 @@
+"""
+Who people are: their names, for the model to read, and whether they are guests.
+
+Slack is asked once an hour for each person, and only for a moment: a message does not wait for a
+name. A name is a label; nothing is allowed or refused by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from assistant_gateway.errors import AdapterError
+from assistant_gateway_slack.shapes import table, text
+from assistant_gateway_slack.web import Web
+
+KEPT = 5000  # people
+FRESH = 3600.0  # seconds
+PATIENCE = 1.0  # seconds that a message waits for names
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """
+    What Slack tells about a user.
+
+    Attributes:
+        is_guest: May see only some channels, or belongs to another organisation.
+    """
+
+    name: str = ""
+    team_id: str = ""
+    enterprise_id: str = ""
+    is_bot: bool = False
+    is_guest: bool = False
+
+
+class People:
+    """The people of the workspace; *clock* gives seconds."""
+
+    def __init__(self, web: Web, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._web = web
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[float, Person]] = OrderedDict()
+        self._log = structlog.get_logger()
+
+    async def known(self, ids: Iterable[str]) -> dict[str, Person]:
+        """Those of *ids* whom Slack tells about in time."""
+        wanted = list(dict.fromkeys(ids))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*(self._learn(id) for id in wanted))
+        except TimeoutError:
+            self._log.warning("slack.people_slow", people=len(wanted))
+        return {id: self._known[id][1] for id in wanted if id in self._known}
+
+    async def _learn(self, id: str) -> None:
+        if id in self._known and self._clock() - self._known[id][0] < FRESH:
+            self._known.move_to_end(id)
+            return
+        try:
+            user = table((await self._web.read("users.info", user=id)).get("user"))
+        except AdapterError as error:
+            self._log.warning("slack.person_unknown", user=id, error=str(error))
+            return
+        profile = table(user.get("profile"))
+        names = (
+            profile.get("display_name"),
+            profile.get("real_name"),
+            user.get("real_name"),
+            user.get("name"),
+        )
+        self._known[id] = (
+            self._clock(),
+            Person(
+                name=next((name for name in map(text, names) if name), "")[:200],
+                team_id=text(user.get("team_id")),
+                enterprise_id=text(table(user.get("enterprise_user")).get("enterprise_id")),
+                is_bot=user.get("is_bot") is True,
+                is_guest=any(
+                    user.get(flag) is True for flag in ("is_restricted", "is_ultra_restricted", "is_stranger")
+                ),
+            ),
+        )
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
