@@ -28,8 +28,10 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    # Loaded when asked for: an adapter that needs `values` must not pay for the whole gateway.
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # Loaded when asked for: an adapter that needs `values` must not pay for the whole gateway.
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

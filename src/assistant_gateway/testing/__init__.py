@@ -37,8 +37,10 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    # Loaded when asked for: a fake must not need pytest, as the store's suite does.
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # Loaded when asked for: a fake must not need pytest, as the store's suite does.
+        if name in _HOMES:
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
