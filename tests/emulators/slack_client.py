@@ -37,9 +37,14 @@ def bolt_of(slack: SlackEmulator, bot: Installation | None = None) -> AsyncApp:
 
 @asynccontextmanager
 async def connected(
-    slack: SlackEmulator, app: AsyncApp, *, ping_interval: float = 0.2
+    slack: SlackEmulator, app: AsyncApp, *, ping_interval: float = 5.0
 ) -> AsyncIterator[AsyncSocketModeHandler]:
-    """*app* on a WebSocket of its own."""
+    """
+    *app* on a WebSocket of its own.
+
+    After half of *ping_interval* without a pong aiohttp drops the connection, and after a cut slack_sdk
+    looks again each *ping_interval*: short for quick returns, long for a busy machine.
+    """
     before = slack.service.sockets.opened
     handler = AsyncSocketModeHandler(app, slack.app_token, web_client=app.client, ping_interval=ping_interval)
     await handler.connect_async()  # type: ignore[no-untyped-call]

@@ -361,3 +361,52 @@ async def test_actions_commands_and_views() -> None:
         assert 1 == len(unheard.attempts)
         assert "At once" == slack.world.ephemerals[0].visible
         assert str(opened["view"]["id"]) in slack.world.views
+
+
+async def test_a_trigger_lives_3_seconds(slack: SlackEmulator, receiver: Receiver) -> None:
+    """After 4 s the dialog is refused."""
+    delivery = await slack.command(slack.ann, slack.general, "/ask")
+    await slack.until(delivery.done.is_set)
+    view: Json = {"type": "modal", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
+    slack.advance(4)
+
+    with pytest.raises(Exception, match="expired_trigger_id"):
+        await client_of(slack).views_open(trigger_id=str(delivery.payload["trigger_id"]), view=view)
+
+
+async def test_the_agent_view_is_told_what_people_look_at(slack: SlackEmulator, receiver: Receiver) -> None:
+    """Opening the app, looking at a channel, renaming a session: three events, each once."""
+    channel = slack.direct(slack.ann)
+    await slack.open_home(slack.ann)
+    await slack.look_at(slack.ann, slack.general)
+    asked = await slack.say(channel, slack.ann, "Hello")
+    await client_of(slack).agents_sessions_setStatus(
+        channel_id=channel, thread_ts=asked.ts, status="processing"
+    )
+    await slack.rename_session(slack.ann, channel, asked.ts, "Greeting")
+    await slack.settled()
+
+    expected = [
+        ("app_home_opened", None),
+        ("app_context_changed", None),
+        ("message", None),
+        ("message", "message_changed"),
+        ("agent_session_title_changed", None),
+    ]
+    assert expected == kinds(slack.deliveries())
+    home = slack.deliveries()[0].event
+    assert (channel, "messages") == (home["channel"], home["tab"])
+
+
+async def test_another_apps_bot_is_another(slack: SlackEmulator, receiver: Receiver) -> None:
+    """Its message carries its own app_id, even with our metadata."""
+    other = slack.install(slack.add_app("Other", Manifest(events=frozenset())), slack.team)
+    slack.world.channels[slack.general].members.add(other.bot_user_id)
+    metadata = {"event_type": "gateway_reply", "event_payload": {"key": "k1"}}
+
+    await client_of(slack, other.bot_token).chat_postMessage(
+        channel=slack.general, text="Hi", metadata=metadata
+    )
+
+    (delivery,) = slack.deliveries()
+    assert (other.app.id, other.bot_id) == (delivery.event["app_id"], delivery.event["bot_id"])

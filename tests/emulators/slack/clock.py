@@ -2,8 +2,8 @@
 The time in which Slack lives.
 
 `RunningClock` runs as fast as wanted: at speed 60 a minute of quota takes a second. `HandClock` stands
-still until a test moves it. The 3 s in which an event must be acknowledged are not compressed: they
-measure the machine that runs the bot.
+still until a test moves it. Not compressed is what measures the machine that runs the bot: the 3 s in which
+an event must be acknowledged, the 3 s of a trigger_id, the 30 s of a WebSocket's address.
 """
 
 from __future__ import annotations

@@ -62,7 +62,8 @@ class SlackEmulator(Gestures):
             quotas: Whether rate limits are enforced; *limits* are other numbers a minute, by method.
             ack_deadline: Seconds of the machine in which an event must be acknowledged.
             splits_long_text: Whether a post over 4,000 characters becomes several messages.
-            share_seconds: Slack's seconds until an uploaded file appears in its channel.
+            share_seconds: Slack's seconds until an uploaded file appears in its channel; `math.inf` for
+                never, which was reported, too (centaur#311).
             seed: Of the faults that strike by chance.
         """
         service = Service(
@@ -185,6 +186,7 @@ class SlackEmulator(Gestures):
 
     def truth(self) -> Json:
         """Everything as JSON."""
+        self.settle()
         return truth(self.service)
 
     async def until(self, holds: Callable[[], T], timeout: float = 10.0) -> T:

@@ -91,7 +91,7 @@ def appeared(service: Service, channel: Channel, message: Message) -> None:
         return  # direct messages have no app_mention: docs.slack.dev, "app_mention event", 2026-09-14
     for team in sorted(channel.teams):
         for installation in list(service.world.installed(team)):
-            mentioned = f"<@{installation.bot_user_id}" in message.text
+            mentioned = f"@{installation.bot_user_id}" in markup.mentions(message.text)
             if mentioned and service.feed.hears(installation, "app_mention", channel):
                 mention = {**told(installation), "type": "app_mention", "channel": channel.id}
                 mention.pop("subtype", None)

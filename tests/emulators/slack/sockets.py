@@ -3,7 +3,7 @@ Socket Mode: events over a WebSocket that the app opened.
 
 docs.slack.dev, "Using Socket Mode" (2026-09-14): up to 10 connections of an app, a payload goes to any one
 of them; every envelope is acknowledged by its `envelope_id`; `disconnect` comes about 10 s ahead. The
-address of a connection is temporary; here a ticket is good for one connection within 30 s (assumed).
+address of a connection is temporary; here it is good for one connection within 30 s of the machine (assumed).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Sockets:
 
     def ticket(self, app: App, name: str) -> None:
         """Let *app* connect with *name*."""
-        self._tickets[name] = (app, self._clock.now() + TICKET_SECONDS)
+        self._tickets[name] = (app, self._clock.now() + TICKET_SECONDS * self._clock.speed)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket endpoint."""

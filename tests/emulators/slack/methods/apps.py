@@ -29,11 +29,11 @@ def install(service: Service, app: App, team_id: str, scopes: frozenset[str] | N
 
 
 def give_tokens(service: Service, installation: Installation) -> None:
-    """New tokens; with rotation the old refresh token is used up."""
+    """New tokens, the same at each start; with rotation the old refresh token is used up."""
     prefix = "xoxe.xoxb-" if installation.app.manifest.rotates_tokens else "xoxb-"
-    installation.bot_token = f"{prefix}{installation.team_id}-{secrets.token_hex(12)}"
+    installation.bot_token = service.world.mint(f"{prefix}{installation.team_id}-")
     if installation.app.manifest.rotates_tokens:
-        installation.refresh_token = f"xoxe-1-{secrets.token_hex(16)}"
+        installation.refresh_token = service.world.mint("xoxe-1-")
         installation.expires_at = service.clock.now() + TOKEN_SECONDS
 
 
