@@ -25,8 +25,9 @@ from assistant_gateway.errors import (
     RateLimited,
     TooLong,
 )
-from assistant_gateway.events import RunRestarted, TextDelta, ToolCallCreated
+from assistant_gateway.events import RunRestarted, TextDelta, ToolCallCreated, ToolCallDone
 from assistant_gateway.replies import Reply, Undeliverable
+from assistant_gateway.replies.pacing import Pacer
 from assistant_gateway.replies.reply import TRIES
 from assistant_gateway.testing.adapter import After, FakeAdapter
 from assistant_gateway.testing.clock import run_virtual
@@ -86,15 +87,35 @@ class Watch:
 class Script:
     """A reply on a platform, with the journal that a store would keep."""
 
-    def __init__(self, adapter: FakeAdapter, posts: Sequence[Post] = ()) -> None:
+    def __init__(
+        self, adapter: FakeAdapter, posts: Sequence[Post] = (), *, pacer: Pacer | None = None
+    ) -> None:
         self.adapter = adapter
         self.journal: list[Post] = []
+        self.refuses = False
         self.watch = Watch()
         self.text = ""
-        self.reply = Reply(adapter, TARGET, "run_1", save=self._save, posts=posts, watch=self.watch)
+        self.files: list[tuple[FileRef, bytes]] = []
+        self.reply = Reply(
+            adapter,
+            TARGET,
+            "run_1",
+            save=self._save,
+            posts=posts,
+            watch=self.watch,
+            pacer=pacer or Pacer(),
+            keep_file=self._keep_file,
+        )
 
     async def _save(self, post: Post) -> None:
+        if self.refuses:
+            raise LeaseLost("somebody else has it")
         self.journal.append(post)
+
+    async def _keep_file(self, name: str, content_type: str, data: bytes) -> FileRef:
+        file = FileRef(f"file_{len(self.files)}", name, content_type, len(data))
+        self.files.append((file, data))
+        return file
 
     @property
     def calls(self) -> list[str]:
@@ -178,12 +199,14 @@ async def test_nothing_new_is_no_call() -> None:
 
 @on_virtual_clock
 async def test_events_without_text_are_no_call() -> None:
-    """A tool call and an empty delta show nothing."""
+    """A tool call that is over within a second, and an empty delta, show nothing."""
     script = Script(platform())
     growing = asyncio.ensure_future(script.reply.grow())
 
     await script.reply.on_event(ToolCallCreated("c1", "add"))
     await script.reply.on_event(TextDelta("msg_1", ""))
+    await asyncio.sleep(0.9)
+    await script.reply.on_event(ToolCallDone("c1", "add"))
     await asyncio.sleep(10)
     script.reply.close()
     await growing
@@ -311,14 +334,12 @@ async def test_a_worker_that_lost_its_lane_posts_nothing() -> None:
     """When the journal refuses the intent, the platform is not called."""
     adapter = platform()
 
-    async def refuse(post: Post) -> None:
-        raise LeaseLost("somebody else has it")
-
-    reply = Reply(adapter, TARGET, "run_1", save=refuse, posts=[], watch=Watch())
-    await reply.on_event(TextDelta("msg_1", "Hello"))
+    script = Script(adapter)
+    script.refuses = True
+    await script.reply.on_event(TextDelta("msg_1", "Hello"))
 
     with pytest.raises(LeaseLost):
-        await reply.grow()
+        await script.reply.grow()
     assert adapter.log == []
 
 
@@ -418,8 +439,8 @@ async def test_a_long_answer_is_split_over_posts() -> None:
 
     await script.tell(["12345 6789"] * 25, every=0.1)
 
-    assert "".join(script.adapter.shown) == script.text
-    assert [len(text) for text in script.adapter.shown] == [96, 100, 54]
+    assert " ".join(script.adapter.shown) == script.text
+    assert [len(text) for text in script.adapter.shown] == [95, 99, 54]
     assert len({call.key for _, call in script.adapter.log if call.method == "post"}) == 3
 
 
