@@ -157,3 +157,68 @@ class AnswerPromises:
             await store.finish(claim, state)
 
         await finish(store, claim)
+
+    async def test_a_step_keeps_the_state_of_its_run(self, store: Store) -> None:
+        """After a step of 7 tokens that asks for a function, the run requires action: its message agrees."""
+        await take(store, said("m1"))
+        claim = await claimed(store)
+        run = await begin(store, claim)
+        waiting = replace(run, status=RunStatus.REQUIRES_ACTION, model="m", usage=Usage(5, 2, 1))
+
+        await store.save_step(claim, [], [], waiting)
+
+        message = await store.message(claim.message.id)
+        assert message is not None
+        assert (waiting, waiting) == (await store.run(run.id), message.run)
+
+    async def test_the_same_call_id_in_two_runs_is_two_calls(self, store: Store) -> None:
+        """A provider that counts its calls from 1 in each run is not given the first one's output."""
+        calls = []
+        for n in range(2):
+            await take(store, said(f"m{n}"))
+            claim = await claimed(store)
+            run = await begin(store, claim)
+            call = CallRecord(FunctionCall("call_1", "f", "{}"), f"k{n}", CallState.DONE, f"output {n}")
+            await store.save_step(claim, [], [replace(call, state=CallState.REQUESTED, output="")], run)
+            await store.save_call(claim, call)
+            calls.append((call, run.id))
+            await finish(store, claim)
+
+        for call, run_id in calls:
+            assert [call] == await store.calls(run_id)
+
+    async def test_calls_follow_their_steps_and_posts_their_parts(self, store: Store) -> None:
+        """2 steps of 2 calls are read in the order of asking; 3 posts by part, saved after the answer too."""
+        await take(store, said("m1"))
+        claim = await claimed(store)
+        run = await begin(store, claim)
+        calls = [CallRecord(FunctionCall(f"c{n}", "f", "{}"), f"k{n}") for n in (4, 2, 3, 1)]
+        await store.save_step(claim, [], calls[:2], run)
+        await store.save_step(claim, [], calls[2:], run)
+        await store.save_post(claim, Post("a", 1, "p1", "two"))
+        await store.save_post(claim, Post("b", 0, "p0", "one"))
+        await store.conclude(claim, run, Answer("one two three", RunStatus.COMPLETED), [], "")
+        await store.save_post(claim, Post("c", 2))
+        await store.save_post(claim, Post("c", 2, "p2", "three"))
+
+        assert calls == await store.calls(run.id)
+        assert [Post("b", 0, "p0", "one"), Post("a", 1, "p1", "two"), Post("c", 2, "p2", "three")] == (
+            await store.posts(run.id)
+        )
+
+    async def test_a_complete_answer_that_was_given_back_is_still_complete(self, store: Store) -> None:
+        """Released after a failed delivery, the message comes back with its answer and 1 failure."""
+        await take(store, said("m1"))
+        claim = await claimed(store)
+        run = await begin(store, claim)
+        answer = Answer("Hello", RunStatus.COMPLETED)
+        await store.conclude(claim, replace(run, status=RunStatus.COMPLETED), answer, [], "j")
+        await store.release(claim, delay=0, failed=True)
+
+        again = await claimed(store)
+
+        assert (MessageState.FINAL_READY, answer, 1) == (
+            again.message.state,
+            again.message.answer,
+            again.message.failures,
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assistant_gateway.store import Store
-from assistant_gateway.testing.store.samples import LEASE, claimed, finish, named, routed, said, take
+from assistant_gateway.testing.store.samples import LEASE, begin, claimed, finish, named, routed, said, take
 from assistant_gateway.values import Busy, MessageState
 
 
@@ -100,3 +100,37 @@ class BusyPromises:
         assert ["stopped"] == list(stopped.values())
         assert ("m3", ["m2"]) == (named(claim), [one.inbound.message_id for one in claim.merged])
         assert [""] == list((await store.renew("w", LEASE)).values())
+
+    async def test_the_newest_speaks_for_all_that_wait(self, store: Store) -> None:
+        """Two messages that would have queued join a third that merges."""
+        for n, busy in enumerate((Busy.QUEUE, Busy.QUEUE, Busy.MERGE)):
+            await take(store, said(f"m{n}"), busy)
+
+        claim = await claimed(store)
+
+        assert ("m2", ["m0", "m1"]) == (named(claim), [one.inbound.message_id for one in claim.merged])
+
+    async def test_what_was_begun_is_not_merged(self, store: Store) -> None:
+        """A message whose run has begun is resumed alone; the 2 that came since share the next answer."""
+        await take(store, said("m1"), Busy.MERGE)
+        claim = await claimed(store)
+        await begin(store, claim)
+        await store.release(claim, delay=0, failed=False)
+        await take(store, said("m2"), Busy.MERGE)
+        await take(store, said("m3"), Busy.MERGE)
+
+        resumed = await claimed(store)
+        await finish(store, resumed)
+        following = await claimed(store)
+
+        assert ("m1", ()) == (named(resumed), resumed.merged)
+        assert ("m3", ["m2"]) == (named(following), [one.inbound.message_id for one in following.merged])
+
+    async def test_an_interrupting_message_in_an_idle_lane_stops_nothing(self, store: Store) -> None:
+        """Where nothing is being answered, the message isn't stopped by itself."""
+        await take(store, said("m1"), Busy.INTERRUPT)
+        await claimed(store)
+
+        reasons = await store.renew("w", LEASE)
+
+        assert [""] == list(reasons.values())

@@ -171,3 +171,77 @@ class ClaimPromises:
 
         assert None is idle
         assert [""] == list(reasons.values())
+
+    async def test_a_claim_is_its_workers_and_of_a_message_without_a_past(self, store: Store) -> None:
+        """The first claim names its owner; no attempt, run, answer or other message belongs to it yet."""
+        await take(store, said("m1"))
+
+        claim = await claimed(store, "worker-1")
+
+        assert ("worker-1", ()) == (claim.owner, claim.merged)
+        assert (0, None, None) == (claim.message.attempts, claim.message.run, claim.message.answer)
+
+    async def test_a_lane_that_was_answered_waits_its_turn_again(self, store: Store) -> None:
+        """Of 3 messages the second, in another lane, comes before the third, which stood behind the first."""
+        for n, channel in enumerate(("A", "B", "A")):
+            await take(store, said(f"m{n}", channel=channel))
+        await finish(store, await claimed(store))
+
+        order = [named(await claimed(store)) for _ in range(2)]
+
+        assert ["m1", "m2"] == order
+
+    async def test_a_release_ends_the_claim(self, store: Store) -> None:
+        """Three writes after it are refused, and the message behind waits out the hour with the first."""
+        await take(store, said("m1"))
+        await take(store, said("m2"))
+        claim = await claimed(store)
+        run = await begin(store, claim)
+
+        await store.release(claim, delay=3600, failed=False)
+        writes = [
+            store.save_post(claim, Post("k", 0)),
+            store.conclude(claim, run, Answer("Hello", RunStatus.COMPLETED), [], ""),
+            store.release(claim, delay=0, failed=True),
+        ]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+
+        assert [LeaseLost] * 3 == [type(outcome) for outcome in outcomes]
+        assert None is await store.claim("w", LEASE)
+        message = await store.message(claim.message.id)
+        assert message is not None
+        assert (MessageState.ANSWERING, 0, None) == (message.state, message.failures, message.answer)
+
+    async def test_a_lane_that_was_taken_over_is_renewed_by_its_new_owner_alone(self, store: Store) -> None:
+        """Of 2 lanes one is taken over and one finished: the old owner's renewal holds neither."""
+        await take(store, said("m1"))
+        await take(store, said("m2", channel="C2"))
+        await claimed(store, "late", lease=0)
+        fresh = await claimed(store, "fresh")
+        await finish(store, await claimed(store, "late"))
+
+        renewed = [await store.renew(owner, LEASE) for owner in ("late", "fresh")]
+
+        assert "m1" == named(fresh)
+        assert [{}, {fresh.message.lane_id: ""}] == renewed
+
+    async def test_a_lane_whose_lease_ran_out_is_due(self, store: Store) -> None:
+        """A lease of 0 seconds holds nobody's lane: the next wake is now, not when its worker comes back."""
+        await take(store, said("m1"))
+        claim = await claimed(store, lease=0)
+
+        due = await store.next_wake()
+
+        assert due is not None
+        assert due <= claim.message.accepted_at + 60
+
+    async def test_a_lane_that_nobody_spoke_in_has_nothing_to_stop(self, store: Store) -> None:
+        """None before any message, and None once its only answer is finished."""
+        lane = routed(said("m1")).lane
+        before = await store.request_stop(lane, "too early")
+        await take(store, said("m1"))
+        await finish(store, await claimed(store))
+
+        after = await store.request_stop(lane, "too late")
+
+        assert (None, None) == (before, after)

@@ -1,13 +1,14 @@
-"""Files come back as they were, notes as they were last saved."""
+"""Files come back as they were, notes as they were last saved, and what isn't there is told so."""
 
 from __future__ import annotations
 
 from assistant_gateway.store import Store
+from assistant_gateway.testing.store.samples import accepted, said, take
 from assistant_gateway.values import FileRef
 
 
 class FilePromises:
-    """What is kept beside the threads."""
+    """What is kept beside the threads, and what was never kept."""
 
     async def test_files_and_notes_are_kept(self, store: Store) -> None:
         """Bytes come back as they were, a note as it was last saved; what isn't there is None."""
@@ -27,3 +28,25 @@ class FilePromises:
             await store.note("backend", "t2"),
             await store.note("b", "ackendt1"),
         )
+
+    async def test_what_is_not_there_is_told_so(self, store: Store) -> None:
+        """The id of another tenant or adapter is unknown; a new message has no journal and no followers."""
+        message = accepted(await take(store, said("m1")))
+
+        found = [
+            await store.message(message.id + 1000),
+            await store.find_message("fake", "T2", "m1"),
+            await store.find_message("other", "T1", "m1"),
+            await store.journal(message.id),
+            await store.journal(message.id + 1000),
+            await store.run("nobody's"),
+        ]
+        empty = [
+            await store.merged(message.id),
+            await store.run_items("nobody's"),
+            await store.calls("nobody's"),
+            await store.posts("nobody's"),
+        ]
+
+        assert [None] * 6 == found
+        assert [[]] * 4 == empty

@@ -12,6 +12,7 @@ from assistant_gateway.adapter import Receipt, Verdict
 from assistant_gateway.store import Store
 from assistant_gateway.testing.store.samples import (
     CAP,
+    LEASE,
     accepted,
     accepted_or_known,
     begin,
@@ -209,3 +210,19 @@ class IntakePromises:
         for receipt in kept[:100]:
             assert receipt.message == await store.message(accepted(receipt).id)
         assert [Verdict.ACCEPTED] * 100 == [receipt.verdict for receipt in later]
+
+    async def test_a_refused_message_leaves_no_trace(self, store: Store) -> None:
+        """Busy with a cap of 1, an interrupting message stops nothing, and its 2 keys are free afterwards."""
+        await take(store, said("m1"))
+        claim = await claimed(store)
+        second = replace(said("m2"), keys=("e2",))
+
+        refused = await take(store, second, Busy.INTERRUPT, cap=1)
+        repeated = await take(store, said("m1"), Busy.INTERRUPT, cap=1)
+        stops = await store.renew("w", LEASE)
+        await finish(store, claim)
+        again = await take(store, second, cap=1)
+
+        assert (Verdict.BUSY, Verdict.DUPLICATE) == (refused.verdict, repeated.verdict)
+        assert {claim.message.lane_id: ""} == stops
+        assert Verdict.ACCEPTED is again.verdict

@@ -47,3 +47,42 @@ class OutboxPromises:
 
         assert (EndpointFault(1.0, True, "410"), None) == (found, foreign)
         assert None is await store.endpoint_fault("a", url)
+
+    async def test_deliveries_are_given_out_oldest_first_and_listed_newest_first(self, store: Store) -> None:
+        """All 3 are due, one of them at this moment: the first 2 by their time, and the newest 2."""
+        first = Delivery("d1", "a", "https://example.org", b"{}", next_at=10.0, created_at=1.0)
+        for n, next_at in ((2, 30.0), (3, 10.0), (1, 20.0)):
+            await store.enqueue(replace(first, id=f"d{n}", next_at=next_at, created_at=float(n)))
+
+        due = await store.due("a", 30.0, 2)
+        all_due = await store.due("a", 30.0, 10)
+        newest = await store.deliveries(limit=2)
+
+        assert ["d3", "d1"] == [delivery.id for delivery in due]
+        assert ["d3", "d1", "d2"] == [delivery.id for delivery in all_due]
+        assert ["d3", "d2"] == [delivery.id for delivery in newest]
+
+    async def test_the_outcome_of_a_try_is_all_that_changes(self, store: Store) -> None:
+        """A delivery that was taken keeps its bytes and its time of making, and is due no more."""
+        delivery = Delivery("d1", "a", "https://example.org", b"\x00{}", next_at=10.0, created_at=1.0)
+        await store.enqueue(delivery)
+
+        delivered = replace(delivery, attempts=2, state=DeliveryState.DELIVERED)
+        await store.record(delivered)
+
+        assert [delivered] == await store.deliveries("a", DeliveryState.DELIVERED)
+        assert ([], None) == (await store.due("a", 100.0, 10), await store.next_due("a"))
+        assert False is await store.enqueue(delivery)
+
+    async def test_one_address_of_a_source_says_nothing_about_another(self, store: Store) -> None:
+        """Of 2 addresses with a fault one is mended, the other stays at fault."""
+        here, there = "https://example.org/a", "https://example.org/b"
+        await store.set_endpoint_fault("a", here, EndpointFault(1.0))
+        await store.set_endpoint_fault("a", there, EndpointFault(2.0))
+
+        await store.set_endpoint_fault("a", here, None)
+
+        assert (None, EndpointFault(2.0)) == (
+            await store.endpoint_fault("a", here),
+            await store.endpoint_fault("a", there),
+        )

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from assistant_gateway.adapter import Verdict
-from assistant_gateway.errors import StoreUnavailable
+from assistant_gateway.adapter import Delivery, EndpointFault, Receipt, Verdict
+from assistant_gateway.errors import LeaseLost, StoreUnavailable
 from assistant_gateway.store import Store
 from assistant_gateway.testing.store.samples import (
     LEASE,
@@ -27,7 +27,9 @@ from assistant_gateway.values import (
     Busy,
     CallRecord,
     CallState,
+    FileRef,
     FunctionCall,
+    Lane,
     MessageState,
     Post,
     RunStatus,
@@ -98,3 +100,55 @@ class RestartPromises:
             await store.ping()
         with pytest.raises(StoreUnavailable):
             await store.message(1)
+
+    async def test_a_dead_process_has_no_claim_left(self, store: Store, stores: Stores) -> None:
+        """Its claim is refused, also under the same worker's name: the next fence is larger."""
+        await take(store, said("m1"))
+        dead = await claimed(store, "w")
+        store = await stores.after_crash(store)
+
+        early = await asyncio.gather(store.save_post(dead, Post("k", 0)), return_exceptions=True)
+        fresh = await claimed(store, "w")
+        late = await asyncio.gather(finish(store, dead), return_exceptions=True)
+
+        assert [LeaseLost, LeaseLost] == [type(outcome) for outcome in early + late]
+        assert fresh.fence > dead.fence
+        await finish(store, fresh)
+
+    async def test_what_was_kept_beside_the_messages_is_there_for_the_next_process(
+        self, store: Store, stores: Stores
+    ) -> None:
+        """Thread, item, file, note, delivery and fault: each of the 6 is read back as it was."""
+        lane, file = Lane("fake", "T1", "C1"), FileRef("f1", "a.bin", "text/plain", 3)
+        delivery = Delivery("d1", "a", "https://example.org", b"{}", next_at=10.0, created_at=1.0)
+        failed = replace(delivery, attempts=1, next_at=20.0, error="503")
+        fault = EndpointFault(1.0, True, "410")
+        await store.open_thread(lane)
+        thread = await store.reset(lane)
+        await store.add_items(thread.id, [item("i1")])
+        items = await store.items(thread.id)
+        await store.save_file(file, b"one")
+        await store.save_note("backend", "t1", {"id": "r1"})
+        await store.enqueue(delivery)
+        await store.record(failed)
+        await store.set_endpoint_fault("a", delivery.url, fault)
+
+        store = await stores.after_crash(store)
+
+        assert replace(thread, items=1) == await store.open_thread(lane)
+        assert items == await store.items(thread.id)
+        assert (file, b"one") == await store.file("f1")
+        assert {"id": "r1"} == await store.note("backend", "t1")
+        assert [failed] == await store.deliveries()
+        assert fault == await store.endpoint_fault("a", delivery.url)
+
+    async def test_closing_leaves_nobody_waiting(self, store: Store) -> None:
+        """Each of 50 writes under way at a `close` ends within 30 s: kept, or refused as unavailable."""
+        writes = [asyncio.create_task(take(store, said(f"m{n}"))) for n in range(50)]
+        await asyncio.sleep(0)
+
+        async with asyncio.timeout(30):
+            await store.close()
+            outcomes = await asyncio.gather(*writes, return_exceptions=True)
+
+        assert all(isinstance(outcome, Receipt | StoreUnavailable) for outcome in outcomes)

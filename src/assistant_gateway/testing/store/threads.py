@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import replace
 
 import pytest
 
 from assistant_gateway.store import Store
-from assistant_gateway.testing.store.samples import accepted, claimed, item, named, said, take
+from assistant_gateway.testing.store.samples import accepted, claimed, item, named, routed, said, take
 from assistant_gateway.values import Lane
 
 
@@ -75,3 +77,46 @@ class ThreadPromises:
             await store.add_items("nobody's", [item("i1")])
 
         assert [] == await store.items("nobody's")
+
+    async def test_five_openings_at_once_are_one_thread(self, store: Store) -> None:
+        """5 concurrent openings of a new lane, and its first message, have the same thread."""
+        inbound = said("m1")
+        lane = routed(inbound).lane
+
+        threads = await asyncio.gather(*(store.open_thread(lane) for _ in range(5)))
+        message = accepted(await take(store, inbound))
+
+        assert {message.thread_id} == {thread.id for thread in threads}
+
+    async def test_a_reset_begins_the_first_thread_of_a_new_lane(self, store: Store) -> None:
+        """A lane that nobody spoke in has 1 thread after it, which is current and empty."""
+        lane = Lane("fake", "T1", "C1", "", "U1")
+
+        thread = await store.reset(lane)
+
+        assert (lane, True, 0) == (thread.lane, thread.is_current, thread.items)
+        assert thread == await store.open_thread(lane)
+        assert [thread] == await store.threads(limit=10)
+
+    async def test_two_hundred_items_are_read_unless_more_are_asked_for(self, store: Store) -> None:
+        """Of 201 items the newest 200, and all 201 with a limit of 500."""
+        thread = await store.open_thread(Lane("fake", "T1", "C1"))
+        await store.add_items(thread.id, [item(f"i{n}") for n in range(201)])
+
+        usual = await store.items(thread.id)
+        more = await store.items(thread.id, limit=500)
+
+        assert list(range(2, 202)) == [i.seq for i in usual]
+        assert list(range(1, 202)) == [i.seq for i in more]
+
+    async def test_times_are_epoch_seconds(self, store: Store) -> None:
+        """A message, its thread and an item are at most a day off the clock of the machine that tests."""
+        message = accepted(await take(store, said("m1")))
+        await store.add_items(message.thread_id, [item("i1")])
+
+        thread = await store.thread(message.thread_id)
+        kept = await store.items(message.thread_id)
+
+        assert thread is not None
+        times = [message.accepted_at, thread.created_at, kept[0].created_at]
+        assert all(abs(moment - time.time()) < 86_400 for moment in times)

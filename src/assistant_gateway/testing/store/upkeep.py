@@ -48,3 +48,24 @@ class UpkeepPromises:
     async def test_writing_can_be_proved(self, store: Store) -> None:
         """A ping on a store that works returns."""
         await store.ping()
+
+    async def test_where_nothing_waits_the_wait_is_zero(self, store: Store) -> None:
+        """0 seconds, 0 messages and 0 deliveries at first; 0 seconds again after the last answer."""
+        empty = await store.counts()
+        await take(store, said("m1"))
+        await finish(store, await claimed(store))
+
+        counts = await store.counts()
+
+        assert (0.0, 0, 0) == (empty.oldest_waiting, empty.deliveries_pending, empty.deliveries_dead)
+        assert 0 == sum(empty.messages.values())
+        assert (0.0, 1) == (counts.oldest_waiting, sum(counts.messages.values()))
+
+    async def test_a_great_many_old_keys_are_forgotten_in_one_sweep(self, store: Store) -> None:
+        """A finished message's id and its 2,500 keys go at once, and a second sweep finds none."""
+        await take(store, replace(said("m1"), keys=tuple(f"e{n}" for n in range(2500))))
+        await finish(store, await claimed(store))
+
+        swept = [await store.sweep(keys_older_than=-1) for _ in range(2)]
+
+        assert [2501, 0] == swept
