@@ -130,7 +130,11 @@ class Store(Outbox, Protocol):
         """Extend all leases of *owner*; the lanes it still holds, each with its stop reason (or empty)."""
 
     async def release(self, claim: Claim, *, delay: float, failed: bool) -> None:
-        """Give the message back, unanswered, to be tried in *delay* seconds; *failed* counts against it."""
+        """
+        Give the message back, unanswered, to be tried in *delay* seconds; *failed* counts against it.
+
+        A stop that was asked for is forgotten with it.
+        """
 
     async def request_stop(self, lane: Lane, reason: str) -> int | None:
         """Ask for what is being answered in a lane to be stopped; the lane's id, None when nothing is."""
@@ -158,7 +162,12 @@ class Store(Outbox, Protocol):
         """Journal a call's state: before it starts, and after it ended."""
 
     async def save_post(self, claim: Claim, post: Post) -> None:
-        """Journal a post: its intent (no id) before it is sent, its id after."""
+        """
+        Journal a post: its intent (no id) before it is sent, its id after.
+
+        Raises:
+            ValueError: The key belongs to a post of another message.
+        """
 
     async def posts(self, run_id: str) -> list[Post]:
         """The journaled posts of a run, by part."""
@@ -169,7 +178,14 @@ class Store(Outbox, Protocol):
         """Keep the complete answer: the message is ``final_ready`` and the answer never changes again."""
 
     async def finish(self, claim: Claim, state: MessageState) -> None:
-        """The person has seen the answer: the message is final and the lane is free."""
+        """
+        The person has seen the answer: the message is final and the lane is free.
+
+        A run of it that is still live ends with it.
+
+        Raises:
+            ValueError: *state* is no end of an answer.
+        """
 
     # Threads
 
