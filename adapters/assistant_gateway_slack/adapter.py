@@ -39,7 +39,7 @@ from assistant_gateway_slack.settings import SlackSettings
 from assistant_gateway_slack.shapes import Json, table, tables, text
 from assistant_gateway_slack.sockets import Socket
 from assistant_gateway_slack.uploads import Uploads
-from assistant_gateway_slack.web import Web
+from assistant_gateway_slack.web import TIMEOUT, Web
 
 # chat.update: tier 3, 50 a minute for an app in a workspace: docs.slack.dev, "Rate limits", 2026-09-14.
 EDIT_INTERVAL = 1.2  # seconds
@@ -53,10 +53,11 @@ class SlackAdapter:
     name = ADAPTER
     limits = Limits(text_length=MARKDOWN_LENGTH, edit_interval=EDIT_INTERVAL)
 
-    def __init__(self, settings: SlackSettings) -> None:
+    def __init__(self, settings: SlackSettings, *, timeout: float = TIMEOUT) -> None:
+        """*timeout* is for one call of the Web API, in seconds."""
         assert settings.bot_token is not None, "the settings refuse to be without"
         self._settings = settings
-        self._web = Web(settings.bot_token, settings.base_url)
+        self._web = Web(settings.bot_token, settings.base_url, timeout=timeout)
         self._echoes = Echoes()
         self._history = History(self._web)
         self._uploads = Uploads(self._web, self._history)

@@ -66,7 +66,7 @@ class Downloads:
         if number(file.get("size")) > self._max_size:
             raise LeftOut(f"it is larger than {self._max_size / (1 << 20):g} MB")
         url = text(file.get("url_private_download")) or text(file.get("url_private"))
-        if not self._is_slacks(url):
+        if not may_be_asked(url, self._web.base_url):
             raise LeftOut("it does not lie at Slack")
         declared = text(file.get("mimetype")) or "application/octet-stream"
         return Attachment(name, declared[:NAME_LENGTH], await self._read(url, declared))
@@ -76,18 +76,6 @@ class Downloads:
             return table((await self._web.read("files.info", file=text(file.get("id")))).get("file"))
         except AdapterError as error:
             raise LeftOut("Slack does not show it to the bot") from error
-
-    def _is_slacks(self, url: str) -> bool:
-        """Whether *url* may be told the token: Slack's own file hosts, or the host of another API address."""
-        try:
-            given, api = urlsplit(url), urlsplit(self._web.base_url)
-            if given.username is not None or given.password is not None:
-                return False
-            if api.hostname == "slack.com":
-                return given.scheme == "https" and given.hostname in HOSTS and given.port in (None, 443)
-            return _origin(given) == _origin(api)
-        except ValueError:
-            return False
 
     async def _read(self, url: str, declared: str) -> bytes:
         try:
@@ -108,6 +96,19 @@ class Downloads:
         if data[:64].lstrip().lower().startswith(b"<!doctype html") and "html" not in declared:
             raise LeftOut("Slack asks to sign in for it; does the bot have the scope files:read?")
         return bytes(data)
+
+
+def may_be_asked(url: str, base_url: str) -> bool:
+    """Whether *url* may be told the token: Slack's own file hosts, or the host of another API address."""
+    try:
+        given, api = urlsplit(url), urlsplit(base_url)
+        if given.username is not None or given.password is not None:
+            return False
+        if api.hostname == "slack.com":
+            return given.scheme == "https" and given.hostname in HOSTS and given.port in (None, 443)
+        return _origin(given) == _origin(api)
+    except ValueError:
+        return False
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
