@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import structlog
 from aiohttp import web
 
-from assistant_gateway.adapter import Content, Finding, Intake, Limits
+from assistant_gateway.adapter import Budget, Content, Finding, Intake, Limits
 from assistant_gateway.errors import (
     AdapterError,
     Forbidden,
@@ -25,6 +26,7 @@ from assistant_gateway.errors import (
 )
 from assistant_gateway.values import Conversation, FileRef, JsonValue, ReplyTarget
 from assistant_gateway_slack.bolt import Acknowledgement, Bolt
+from assistant_gateway_slack.budgets import budgets
 from assistant_gateway_slack.checks import findings
 from assistant_gateway_slack.downloads import Downloads
 from assistant_gateway_slack.ears import Aside, Ears
@@ -129,6 +131,9 @@ class SlackAdapter:
                 return
 
     # Out
+
+    def budgets(self, target: ReplyTarget, call: Literal["post", "edit", "delete"]) -> Sequence[Budget]:
+        return budgets(target.conversation, call)
 
     async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
         where = target.conversation

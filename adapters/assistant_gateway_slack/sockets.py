@@ -59,11 +59,11 @@ class Socket:
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
-                    warned = await self._connect(group)
+                    reason = await self._connect(group)
                     pause = FIRST_PAUSE
-                    if warned:
+                    if reason and reason != "link_disabled":
                         continue  # the next one is opened while this one still answers
-                    self.fault = "the connection was cut"
+                    self.fault = reason or "the connection was cut"
                     wait = 0.0
                 except RateLimited as error:
                     wait = error.retry_after
@@ -76,8 +76,8 @@ class Socket:
                 await asyncio.sleep(max(wait, pause) * (1 + random.random() / 2))  # noqa: S311
                 pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _connect(self, group: asyncio.TaskGroup) -> bool:
-        """One connection from its beginning; True when Slack has warned that it ends."""
+    async def _connect(self, group: asyncio.TaskGroup) -> str:
+        """One connection from its beginning; why Slack warned that it ends, empty when it was cut."""
         url = await self._web.open_socket(self._app_token)
         socket = await self._web.session.ws_connect(
             url,
@@ -86,19 +86,19 @@ class Socket:
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSING),
         )
         line = _Line(socket, self._take)
-        warned = False
+        reason = ""
         try:
             await line.greeted()
             self.connected, self.fault = True, ""
             self._log.info("slack.socket_up")
-            warned = await line.listen()
+            reason = await line.listen()
         finally:
             self.connected = False
-            if not warned:
+            if not reason:
                 await line.close()
-        if warned:
+        if reason:
             group.create_task(line.linger(), name="slack:leaving-socket")
-        return warned
+        return reason
 
 
 class _Line:
@@ -127,18 +127,19 @@ class _Line:
         if first.get("type") != "hello":
             raise AdapterError(f"Slack turned the connection away: {text(first.get('reason')) or 'no hello'}")
 
-    async def listen(self) -> bool:
-        """Take in what comes until the connection ends, or (True) Slack warns that it will."""
+    async def listen(self) -> str:
+        """Take in what comes until Slack warns that the connection ends (why), or it is cut (empty)."""
         async for received in self._socket:
             message = _read(received)
             if message.get("type") == "disconnect":
-                self._log.info("slack.socket_leaving", reason=text(message.get("reason"))[:100])
-                return text(message.get("reason")) != "link_disabled"
+                reason = text(message.get("reason"))[:100] or "unknown reason"
+                self._log.info("slack.socket_leaving", reason=reason)
+                return reason
             if request := _request(message):
                 task = asyncio.create_task(self._answer(request), name="slack:delivery")
                 self._taking.add(task)
                 task.add_done_callback(self._taking.discard)
-        return False
+        return ""
 
     async def linger(self) -> None:
         """After the warning: answer what has come and still comes, then close."""

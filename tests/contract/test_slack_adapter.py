@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from assistant_gateway.adapter import Adapter, AddsRoutes, ChecksItself
+from assistant_gateway.adapter import Adapter, AddsRoutes, ChecksItself, Content, HasBudgets
+from assistant_gateway.errors import RateLimited
 from assistant_gateway.testing.adapter import AdapterContract
 from assistant_gateway.testing.intake import FakeIntake
 from assistant_gateway_slack.adapter import SlackAdapter
@@ -63,8 +64,25 @@ class TestOverHttp(AdapterContract):
             yield SlackPlatform(slack, await slack.ask())
 
 
-async def test_slack_adds_routes_and_checks_itself() -> None:
-    """The two optional abilities of the adapter are found by isinstance."""
+async def test_slack_has_budgets_adds_routes_and_checks_itself() -> None:
+    """The three optional abilities of the adapter are found by isinstance."""
     async with desk() as slack:
+        assert isinstance(slack.adapter, HasBudgets)
         assert isinstance(slack.adapter, AddsRoutes)
         assert isinstance(slack.adapter, ChecksItself)
+
+
+async def test_the_budgets_are_no_larger_than_what_slack_allows() -> None:
+    """As many calls as a budget gives are taken at once; edits are 50 a minute for the whole workspace."""
+    async with desk() as slack:
+        first, second = slack.target(await slack.ask()), slack.target(await slack.ask())
+        posted = await slack.adapter.post(first, "run_1.0", Content("1"))
+        (edits,) = slack.adapter.budgets(first, "edit")
+
+        for number in range(edits.calls):
+            await slack.adapter.edit(first, posted, Content(f"{number}"))
+        with pytest.raises(RateLimited):
+            await slack.adapter.edit(first, posted, Content("one more"))
+
+        assert (50, 60.0) == (edits.calls, edits.seconds)
+        assert [edits] == list(slack.adapter.budgets(second, "edit"))

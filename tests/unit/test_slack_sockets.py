@@ -67,6 +67,16 @@ async def test_before_slack_ends_a_connection_the_next_one_is_open() -> None:
         assert [[""]] * 20 == [[reason for _, reason in each.attempts] for each in deliveries]
 
 
+async def test_socket_mode_that_was_turned_off_is_named() -> None:
+    """After `link_disabled`, with no new address given, the adapter says why it is not connected."""
+    async with desk(connections=1) as slack:
+        slack.slack.fault(Fault("error", "apps.connections.open", times=None, error="socket_mode_disabled"))
+
+        await slack.slack.service.sockets.warn("link_disabled")
+        await eventually(lambda: "link_disabled" in slack.adapter.unready())
+        await eventually(lambda: "socket_mode_disabled" in slack.adapter.unready())
+
+
 async def test_messages_of_one_conversation_keep_their_order() -> None:
     """50 messages at once over one connection, the first with a slow name, are accepted as they came."""
     async with desk(connections=1) as slack:
