@@ -29,7 +29,7 @@ def split(text: str, limit: int, unit: Unit = "characters") -> list[str]:
     """Cut *text* into pieces of at most *limit* units; a piece is never empty, an empty text has none."""
     pieces = []
     while text:
-        fits = _fitting(text, limit, unit)
+        fits = fitting(text, limit, unit)
         if fits < len(text):
             fits = _boundary(text, fits)
         pieces.append(text[:fits])
@@ -37,7 +37,7 @@ def split(text: str, limit: int, unit: Unit = "characters") -> list[str]:
     return pieces
 
 
-def _fitting(text: str, limit: int, unit: Unit) -> int:
+def fitting(text: str, limit: int, unit: Unit) -> int:
     """How many characters of *text* fit into *limit* units; at least one."""
     if measure(text[: limit + 1], unit) <= limit:
         return min(len(text), limit)
@@ -55,15 +55,15 @@ def _boundary(text: str, fits: int) -> int:
     """The best cut at or before *fits*: none of them in the first half, so that pieces stay few."""
     for mark in ("\n\n", "\n", " "):
         cut = text.rfind(mark, fits // 2, fits) + len(mark)
-        if cut >= len(mark) and not _joined(text, cut):
+        if cut >= len(mark) and not joined(text, cut):
             return cut
     for cut in range(fits, fits // 2, -1):
-        if not _joined(text, cut):
+        if not joined(text, cut):
             return cut
     return fits  # one endless grapheme: nothing that a person would miss
 
 
-def _joined(text: str, cut: int) -> bool:
+def joined(text: str, cut: int) -> bool:
     """Whether the neighbours of *cut* show as one character (roughly Unicode TR 29, version 16)."""
     before, after = text[cut - 1], text[cut]
     if after.isascii():
