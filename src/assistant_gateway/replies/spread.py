@@ -1,0 +1,93 @@
+"""
+How the calls of one budget are spread over the replies that live on it.
+
+Some are kept for the ends of live replies, so that no final waits for edits. What is above that is
+spread evenly over the seconds that will be spoken, as far as the latest answers tell: a few replies are
+edited often, many seldom, and one that begins later still finds something.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+
+from assistant_gateway.replies.allowance import NEVER, Allowance
+from assistant_gateway.replies.lifetimes import Lifetimes
+
+PROMPT = 0.4  # seconds, the longest that a final may have to wait for edits
+AGAIN = 0.4  # of what was said within a window is expected to be said again in the next one
+
+
+class Spread:
+    """The live replies of one budget. All times are seconds of the event loop's clock."""
+
+    def __init__(self, allowance: Allowance, lifetimes: Lifetimes) -> None:
+        self._allowance = allowance
+        self._lifetimes = lifetimes
+        self._live: dict[Hashable, float] = {}  # when each reply began
+        self._ended: deque[tuple[float, float]] = deque()  # when, and how many seconds it took
+
+    def __contains__(self, reply: Hashable) -> bool:
+        return reply in self._live
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def join(self, reply: Hashable, now: float) -> None:
+        """A reply begins, whose last call will count here."""
+        self._live[reply] = now
+
+    def leave(self, reply: Hashable, now: float) -> None:
+        """A reply has ended."""
+        began = self._live.pop(reply)
+        self._forget(now)
+        self._ended.append((now, min(self._allowance.seconds, now - began)))
+
+    def next_edit(self, now: float) -> float:
+        """When an edit may be made without a final having to wait for it; *now*, if it may."""
+        if self._allowance.free(now, PROMPT) > self._kept(now):
+            return now
+        return self._allowance.next_change(now, PROMPT)
+
+    def gap(self, now: float) -> float:
+        """
+        Seconds between two edits of one reply; `NEVER` where all that is left is for ends.
+
+        An end closes a gap too, so the calls that are kept for ends count among those that are spread,
+        save those that will be kept for the replies that are live then.
+        """
+        replies = len(self._live)
+        allowance = self._allowance
+        self._forget(now)
+        new = AGAIN * sum(seconds for _, seconds in self._ended)
+        spoken = sum(self._left(now)) + new
+        horizon = spoken / replies
+        if horizon >= allowance.seconds:
+            calls: float = allowance.capacity(now) - self._kept(now)
+            spoken = replies * max(allowance.cycle - PROMPT, allowance.seconds / 2)
+        else:
+            calls = allowance.free(now, PROMPT) + allowance.coming(now + PROMPT, horizon)
+            calls -= replies * new / spoken
+        return spoken / calls if calls > 0 else NEVER
+
+    def _kept(self, now: float) -> int:
+        """
+        How many calls are kept for ends: one for each live reply.
+
+        Only where calls come back while replies go on, as in windows of seconds, it is one for each that
+        is expected to end within half a window, and never all.
+        """
+        if not self._live:
+            return 0
+        seconds = self._allowance.seconds
+        left = self._left(now)
+        kept = max(1, int(sum(1.0 if each <= seconds else seconds / each / 2 for each in left) + 1e-9))
+        return kept if max(left) <= seconds else min(kept, self._allowance.capacity(now) - 1)
+
+    def _left(self, now: float) -> list[float]:
+        """How long each live reply is expected to go on."""
+        return [self._lifetimes.left(now - began) for began in self._live.values()]
+
+    def _forget(self, now: float) -> None:
+        while self._ended and self._ended[0][0] < now - self._allowance.seconds:
+            self._ended.popleft()
