@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -27,10 +28,11 @@ from assistant_gateway.handler import Handlers, RunHandler
 from assistant_gateway.journal import Journals
 from assistant_gateway.listeners import Listeners
 from assistant_gateway.replies import Reply, Undeliverable
-from assistant_gateway.replies.reply import WatchesReplies
+from assistant_gateway.replies.pacing import Pacer
+from assistant_gateway.replies.posts import WatchesReplies
 from assistant_gateway.runner import Outcome, Runner, Stop
 from assistant_gateway.store import Claim, Store
-from assistant_gateway.values import Answer, MessageState, Post, ReplyTarget, Run, RunStatus
+from assistant_gateway.values import Answer, FileRef, MessageState, Post, ReplyTarget, Run, RunStatus
 
 CLAIMERS = 4  # claims under way at once; each waits for the disk
 POLL = 1.0  # seconds, the longest wait when nothing tells of new work
@@ -83,6 +85,7 @@ class Worker:
         self._owner = owner
         self._handlers = tuple(handlers)
         self._retry = retry
+        self._pacer = Pacer()
         # One token wakes one claimer, which then claims until nothing is left.
         self._work: asyncio.Queue[None] = asyncio.Queue(CLAIMERS)
         self._free = asyncio.Semaphore(settings.max_runs)
@@ -250,21 +253,21 @@ class Worker:
             if message.failures >= self._settings.tries and time.time() - message.accepted_at > OUTAGE:
                 await self._bury(claim)
                 return
-            reply = await self._reply(claim, message.run)
-            await self._deliver(claim, reply, message.answer)
+            async with self._replying(claim, message.run) as reply:
+                await self._deliver(claim, reply, message.answer)
             return
         for merged in claim.merged:
             self._journals.open(merged).forward(self._journals.open(message))
             self._journals.drop(merged.id)
         run = await self._runner.begin(claim)
         with bound_contextvars(run=run.id, assistant=run.assistant):
-            await self._run(claim, run, stop)
+            async with self._replying(claim, run) as reply:
+                await self._run(claim, run, stop, reply)
 
-    async def _run(self, claim: Claim, run: Run, stop: Stop) -> None:
+    async def _run(self, claim: Claim, run: Run, stop: Stop, reply: Reply | None) -> None:
         message = claim.message
         journal = self._journals.open(message)
         journal.begin(run.attempt)
-        reply = await self._reply(claim, run)
         followers = [journal, *self._handlers, *self._listeners.of(message)]
         handlers = Handlers([*([reply] if reply else []), *followers, _FirstText(self._watch, run)])
         started = asyncio.get_running_loop().time()
@@ -310,24 +313,37 @@ class Worker:
             )
         return await self._runner.execute(claim, run, handlers, stop)
 
-    async def _reply(self, claim: Claim, run: Run) -> Reply | None:
+    @contextlib.asynccontextmanager
+    async def _replying(self, claim: Claim, run: Run) -> AsyncIterator[Reply | None]:
         """The reply on the message's platform; None where nothing is shown (the Python API)."""
         inbound = claim.message.inbound
         adapter = self._adapters[inbound.conversation.adapter]
         if adapter is None:
-            return None
+            yield None
+            return
 
         async def save(post: Post) -> None:
             await self._store.save_post(claim, post)
 
-        return Reply(
+        async def keep_file(name: str, content_type: str, data: bytes) -> FileRef:
+            file = FileRef(f"file_{secrets.token_hex(12)}", name, content_type, len(data))
+            await self._store.save_file(file, data)
+            return file
+
+        reply = Reply(
             adapter,
             ReplyTarget(inbound.conversation, inbound.message_id, inbound.user, inbound.reply_to),
             run.id,
             save=save,
             posts=await self._store.posts(run.id) if run.attempt > 1 or claim.message.attempts else [],
             watch=self._watch,
+            pacer=self._pacer,
+            keep_file=keep_file,
         )
+        try:
+            yield reply
+        finally:
+            reply.leave()
 
     async def _deliver(self, claim: Claim, reply: Reply | None, answer: Answer) -> None:
         """Show the complete answer, then let the lane go on."""
