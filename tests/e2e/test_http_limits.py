@@ -249,6 +249,38 @@ async def test_a_chunked_body_over_the_limit_is_refused() -> None:
     assert said.startswith(b"HTTP/1.1 413 ")
 
 
+async def test_a_body_of_three_megabytes_gets_one_answer() -> None:
+    """H10: of 3 MiB that were announced and sent, nothing is taken for a second request: one 413, then the end."""
+    async with serving(DoorLimits(request_seconds=10)) as server, Wire(server) as wire:
+        await wire.send(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (3 << 20))
+        try:
+            await wire.send(bytes(3 << 20))
+        except ConnectionError:
+            pass
+
+        said = await wire.rest()
+
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert 1 == said.count(b"HTTP/1.1 ")
+    assert said.endswith(b"}")
+
+
+async def test_an_answered_connection_is_kept_though_its_body_came_later() -> None:
+    """A body that came in a packet of its own leaves no deadline behind: 0.6 s after 0.3 s are over, one more answer."""
+    async with serving() as server, Wire(server) as wire:
+        for _ in range(2):
+            await wire.send(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n")
+            await asyncio.sleep(0.05)
+            await wire.send(b"abc")
+            await asyncio.sleep(0.6)
+        await wire.send(b"GET /heal")
+
+        said = await wire.rest()
+
+    assert 2 == said.count(b"HTTP/1.1 200 ")
+    assert 1 == said.count(b"HTTP/1.1 408 ")
+
+
 async def test_endless_headers_are_cut() -> None:
     """More than 1 MiB of headers in small pieces end the connection."""
     async with serving(DoorLimits(request_seconds=30)) as server, Wire(server) as wire:

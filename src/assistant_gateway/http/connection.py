@@ -53,6 +53,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         "_answering",
+        "_body",
         "_clock",
         "_door",
         "_heard",
@@ -73,6 +74,7 @@ class Connection(web.RequestHandler):
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
         self._answering = False
+        self._body: StreamReader | None = None
         self._more = False  # bytes of a next request came while one is being answered
         self._heard = 0
         self.arrive_by = 0.0
@@ -91,7 +93,8 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if data:
+        # What a request still owes of its body, read or thrown away after a refusal, begins no next one.
+        if data and (self._body is None or self._body.is_eof()):
             if self._answering:
                 self._more = True
             elif self._timer is None:
@@ -111,9 +114,10 @@ class Connection(web.RequestHandler):
         if self._writing is not None:
             self._writing.cancel()
 
-    def begun(self) -> None:
-        """A request's headers are complete; whoever reads its body keeps to `arrive_by`."""
+    def begun(self, body: StreamReader) -> None:
+        """A request's headers are complete; whoever reads its *body* keeps to `arrive_by`."""
         self._answering = True
+        self._body = body
         self._more = False
 
     def received(self) -> None:
@@ -190,7 +194,7 @@ class Door(web.Server):
             task: asyncio.Task[None],
         ) -> web.BaseRequest:
             if isinstance(protocol, Connection):
-                protocol.begun()
+                protocol.begun(payload)
             return make_request(message, payload, protocol, writer, task)
 
         super().__init__(handler, request_factory=make)
