@@ -7,9 +7,7 @@ All of it happens on a virtual clock: every pause is asserted to the digit, on a
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -26,115 +24,11 @@ from assistant_gateway.errors import (
     TooLong,
 )
 from assistant_gateway.events import RunRestarted, TextDelta, ToolCallCreated, ToolCallDone
-from assistant_gateway.replies import Reply, Undeliverable
-from assistant_gateway.replies.pacing import Pacer
+from assistant_gateway.replies import Undeliverable
 from assistant_gateway.replies.reply import TRIES
 from assistant_gateway.testing.adapter import After, FakeAdapter
-from assistant_gateway.testing.clock import run_virtual
-from assistant_gateway.values import (
-    Answer,
-    Conversation,
-    FileRef,
-    Post,
-    ReplyTarget,
-    Run,
-    RunStatus,
-    User,
-)
-
-TARGET = ReplyTarget(Conversation("fake", "T1", "C1"), "m1", User("U1"))
-SLOW = Limits(text_length=2000, edit_interval=1.0)
-
-
-def on_virtual_clock(test: Callable[..., Coroutine[object, object, None]]) -> Callable[..., None]:
-    """Run an async test on a loop whose time jumps."""
-
-    @functools.wraps(test)
-    def run(*args: object, **kwargs: object) -> None:
-        run_virtual(test(*args, **kwargs))
-
-    return run
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def platform(limits: Limits = SLOW, *, latency: float = 0.0) -> FakeAdapter:
-    return FakeAdapter(limits=limits, latency=latency, clock=now)
-
-
-def done(text: str, *, files: tuple[FileRef, ...] = ()) -> Answer:
-    return Answer(text, RunStatus.COMPLETED, files=files)
-
-
-@dataclass
-class Watch:
-    """Counts what a reply tells of itself."""
-
-    told: list[str] = field(default_factory=list)
-
-    def posted(self, adapter: str) -> None:
-        self.told.append("posted")
-
-    def edited(self, adapter: str) -> None:
-        self.told.append("edited")
-
-    def rate_limited(self, adapter: str) -> None:
-        self.told.append("rate_limited")
-
-
-class Script:
-    """A reply on a platform, with the journal that a store would keep."""
-
-    def __init__(
-        self, adapter: FakeAdapter, posts: Sequence[Post] = (), *, pacer: Pacer | None = None
-    ) -> None:
-        self.adapter = adapter
-        self.journal: list[Post] = []
-        self.refuses = False
-        self.watch = Watch()
-        self.text = ""
-        self.files: list[tuple[FileRef, bytes]] = []
-        self.reply = Reply(
-            adapter,
-            TARGET,
-            "run_1",
-            save=self._save,
-            posts=posts,
-            watch=self.watch,
-            pacer=pacer or Pacer(),
-            keep_file=self._keep_file,
-        )
-
-    async def _save(self, post: Post) -> None:
-        if self.refuses:
-            raise LeaseLost("somebody else has it")
-        self.journal.append(post)
-
-    async def _keep_file(self, name: str, content_type: str, data: bytes) -> FileRef:
-        file = FileRef(f"file_{len(self.files)}", name, content_type, len(data))
-        self.files.append((file, data))
-        return file
-
-    @property
-    def calls(self) -> list[str]:
-        """What the platform was asked to do."""
-        return [call.method for _, call in self.adapter.log]
-
-    async def say(self, words: Sequence[str], *, every: float) -> None:
-        for word in words:
-            self.text += word
-            await self.reply.on_event(TextDelta("msg_1", word))
-            await asyncio.sleep(every)
-
-    async def tell(self, words: Sequence[str], *, every: float = 0.0) -> None:
-        """A whole answer, as the worker brings it: grow while it is said, then finish."""
-        growing = asyncio.ensure_future(self.reply.grow())
-        await self.say(words, every=every)
-        self.reply.close()
-        await growing
-        await self.reply.finish(done(self.text))
+from assistant_gateway.values import Answer, FileRef, Post, Run, RunStatus
+from fixtures.replies import Script, done, now, on_virtual_clock, platform
 
 
 @on_virtual_clock

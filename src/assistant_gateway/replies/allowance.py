@@ -15,7 +15,8 @@ from collections import deque
 
 from assistant_gateway.adapter import Budget
 
-SHRINK = 0.75  # of the budget is believed after a 429; of that, after the next
+SHRINK = 0.75  # of what was believed is believed after a 429, or what was spent if that is less,
+SHRINK_MOST = 0.5  # but not less than this: a 429 may have another reason
 RECOVERY = 0.05  # of the budget is believed again for each of its windows without a 429
 NEVER = float("inf")
 
@@ -92,9 +93,11 @@ class Allowance:
 
     def refused(self, now: float, retry_after: float, *, began: float) -> None:
         """The platform said 429 to a call that *began* then."""
+        self.free(now)  # forgets what is free again
         believed = self._believed(now)
         if began >= self._shrunk_at:  # the others that were under way tell nothing new
-            believed *= SHRINK
+            spent = (len(self._back) + self._flying) / self._calls
+            believed *= max(SHRINK_MOST, min(SHRINK, spent / believed))
         self._share, self._shrunk_at = believed, now
         self.closed_until = max(self.closed_until, now + retry_after)
         self._probing = True

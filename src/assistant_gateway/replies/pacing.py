@@ -47,8 +47,9 @@ class Pacer:
         self._forget_at = FORGET_AT
         self.lifetimes = Lifetimes()
 
-    def __len__(self) -> int:
-        """How many budgets it keeps accounts of."""
+    @property
+    def accounts(self) -> int:
+        """How many budgets are remembered."""
         return len(self._scopes)
 
     def pace(self, adapter: Adapter, target: ReplyTarget) -> Pace:
