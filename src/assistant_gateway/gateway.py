@@ -231,6 +231,7 @@ class Gateway:
         self.worker.drain()
         await asyncio.wait([self._working])
         self._journals.abandon()
+        self._listeners.abandon()
 
     async def _close_backends(self) -> None:
         for backend in self.backends.values():

@@ -32,8 +32,13 @@ class Listeners:
         """Forget the handler of the message."""
         self._waiting.pop((adapter, tenant, message_id), None)
 
+    def abandon(self) -> None:
+        """Nothing more happens in this process: let nobody wait for a last callback."""
+        for _, end in self._waiting.values():
+            end.reached.set()
+
     async def ended(self, adapter: str, tenant: str, message_id: str) -> None:
-        """Return when the handler has had its last callback."""
+        """Return when the handler has had its last callback, or will have none."""
         await self._waiting[adapter, tenant, message_id][1].reached.wait()
 
     def of(self, message: Message) -> tuple[RunHandler, ...]:

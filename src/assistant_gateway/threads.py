@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from assistant_gateway import items
 from assistant_gateway.adapter import Verdict
-from assistant_gateway.errors import GatewayError
+from assistant_gateway.errors import GatewayError, StoreUnavailable
 from assistant_gateway.handler import RunHandler
 from assistant_gateway.inbox import Inbox
 from assistant_gateway.listeners import Listeners
@@ -95,6 +95,7 @@ class Threads:
             LookupError: A newer thread has taken this one's place in its conversation.
             Busyness: Too many runs wait on this thread already; nothing was done.
             TimeoutError: It is not answered after *timeout* seconds; it goes on all the same.
+            StoreUnavailable: The gateway closes; what was accepted goes on when it is opened again.
         """
         lane = thread.lane
         if (await self._store.open_thread(lane)).id != thread.id:
@@ -115,12 +116,14 @@ class Threads:
             if receipt.verdict is not Verdict.ACCEPTED or receipt.message is None:
                 raise Busyness(receipt.reason or "too many messages wait on this thread")
             message = await self._inbox.answered(receipt.message, timeout=timeout)
+            if message.answer is None and self._inbox.draining:
+                raise StoreUnavailable("the gateway is shutting down")
+            if message.answer is None:
+                raise TimeoutError(f"not answered after {timeout:g} s")
             if handler is not None:
                 await self._listeners.ended(lane.adapter, lane.tenant, message_id)
         finally:
             self._listeners.detach(lane.adapter, lane.tenant, message_id)
-        if message.answer is None:
-            raise TimeoutError(f"not answered after {timeout:g} s")
         return message.answer
 
     async def stop(self, thread: Thread) -> bool:
