@@ -121,7 +121,12 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._running.__aexit__(kind, error, trace)
+        try:
+            await self._running.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as faults:
+            # The task group wraps what the caller's own block raised; it goes on as it was raised.
+            if faults.exceptions != (error,):
+                raise
 
     async def serve(self, stop: asyncio.Event, on_ready: Callable[[Gateway], None] | None = None) -> None:
         """

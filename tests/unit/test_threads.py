@@ -78,3 +78,14 @@ async def test_nobody_waits_for_a_handler_that_a_drain_cut_off(tmp_path: Path) -
         answer = await waiting
 
     assert "Hello." == answer.text
+
+
+async def test_what_the_callers_block_raises_goes_on_as_it_is(tmp_path: Path) -> None:
+    """A ValueError inside `async with gateway` is a ValueError outside, in no exception group."""
+    error = ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine") as raised:
+        async with embedded(tmp_path, ScriptedBackend([])):
+            raise error
+
+    assert error is raised.value
