@@ -119,6 +119,7 @@ class Store(Outbox, Protocol):
         """
         Take the lane that has waited longest and is free and due, and its oldest unfinished message.
 
+        A lane whose lease ran out is free for everybody but its owner: one that claims has not died.
         A ready message takes those that wait behind it along where the newest's route says merge or
         interrupt: the newest is claimed, the older ones become merged into it (at most 50).
         """

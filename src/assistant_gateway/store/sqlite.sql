@@ -81,11 +81,11 @@ SELECT journal FROM answers WHERE message = :id;
 -- Work
 
 -- name: claim_lane
--- Take the lane that has waited longest and is due and free; the fence shuts out whoever had it before.
+-- Take the lane that has waited longest and is due and free: nobody's, or another one's whose lease ran out.
 UPDATE lanes SET owner = :owner, lease_until = :until, fence = fence + 1, stop_reason = ''
 WHERE id = (
     SELECT id FROM lanes
-    WHERE pending > 0 AND wake_at <= :now AND (owner IS NULL OR lease_until <= :steady)
+    WHERE pending > 0 AND wake_at <= :now AND (owner IS NULL OR (owner <> :owner AND lease_until <= :steady))
     ORDER BY waiting_since LIMIT 1
 )
 RETURNING id, fence, pending;

@@ -96,7 +96,7 @@ class AnswerPromises:
     async def test_another_attempt_goes_on_with_the_same_run(self, store: Store) -> None:
         """The second begin counts an attempt and leaves items and the run's id alone."""
         await take(store, said("m1"))
-        first = await claimed(store, lease=0)
+        first = await claimed(store, "late", lease=0)
         run = await begin(store, first, items=(item("i1"),))
         error = RunFailure("x", "It failed.", "1")
         await store.save_step(first, [], [], replace(run, status=RunStatus.FAILED, error=error))

@@ -225,6 +225,18 @@ class ClaimPromises:
         assert "m1" == named(fresh)
         assert [{}, {fresh.message.lane_id: ""}] == renewed
 
+    async def test_nobody_takes_a_lane_over_from_himself(self, store: Store) -> None:
+        """Back from a pause longer than its lease, a worker claims nothing, renews its lane and finishes."""
+        await take(store, said("m1"))
+        before = await claimed(store, lease=0)
+
+        again = await store.claim("w", LEASE)
+        renewed = await store.renew("w", LEASE)
+        await finish(store, before)
+
+        assert None is again
+        assert {before.message.lane_id: ""} == renewed
+
     async def test_a_lane_whose_lease_ran_out_is_due(self, store: Store) -> None:
         """A lease of 0 seconds holds nobody's lane: the next wake is now, not when its worker comes back."""
         await take(store, said("m1"))
