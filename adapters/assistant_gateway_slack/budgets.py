@@ -16,6 +16,7 @@ from assistant_gateway.values import Conversation
 
 MINUTE = 60.0  # seconds
 TIER_3 = 50
+BURST = 3  # posts into a channel at once: "short bursts" pass, after which it is one a second
 POSTS = 200  # a minute and workspace: below "several hundred"
 
 
@@ -25,7 +26,7 @@ def budgets(where: Conversation, call: Literal["post", "edit", "delete"]) -> Seq
     match call:
         case "post":
             return (
-                Budget(f"{scope}:chat.postMessage:{where.channel}", 1, 1.0),
+                Budget(f"{scope}:chat.postMessage:{where.channel}", BURST, float(BURST)),
                 Budget(f"{scope}:chat.postMessage", POSTS, MINUTE),
             )
         case "edit":
