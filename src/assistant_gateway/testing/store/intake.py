@@ -73,6 +73,23 @@ class IntakePromises:
             await store.file(file.id) for file in message.files
         ]
 
+    async def test_a_topic_is_known_once_something_was_accepted_there(self, store: Store) -> None:
+        """After one message in a topic it is known, under its four words exactly; an empty topic never is."""
+        where = Conversation("fake", "T1", "C1", "7.1")
+        await take(store, said("m1", topic="7.1"))
+        await take(store, said("m2"))
+
+        others = [
+            replace(where, topic="7.2"),
+            replace(where, topic=""),
+            replace(where, channel="C2"),
+            replace(where, tenant="T2"),
+            replace(where, adapter="other"),
+        ]
+
+        assert await store.knows_topic(where)
+        assert [False] * 5 == [await store.knows_topic(each) for each in others]
+
     async def test_a_repeated_message_is_a_duplicate_by_any_of_its_keys(self, store: Store) -> None:
         """Three deliveries that share an id, an event or a client's id are one message."""
         first = replace(said("m1"), keys=("event-1", "client-1"), fingerprint="f")
