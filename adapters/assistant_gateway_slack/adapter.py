@@ -24,7 +24,7 @@ from assistant_gateway.errors import (
     RateLimited,
     TooLong,
 )
-from assistant_gateway.values import Conversation, FileRef, JsonValue, ReplyTarget
+from assistant_gateway.values import Conversation, JsonValue, ReplyTarget
 from assistant_gateway_slack.bolt import Acknowledgement, Bolt
 from assistant_gateway_slack.budgets import budgets
 from assistant_gateway_slack.checks import findings
@@ -46,6 +46,7 @@ from assistant_gateway_slack.web import TIMEOUT, Web
 # chat.update: tier 3, 50 a minute for an app in a workspace: docs.slack.dev, "Rate limits", 2026-09-14.
 EDIT_INTERVAL = 1.2  # seconds
 ASIDES = 100  # that wait to be told
+SOON = 0.2  # seconds until an answer with files is tried again that was finished too early
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to learn who the bot is
 
 
@@ -136,6 +137,7 @@ class SlackAdapter:
         return budgets(target.conversation, call)
 
     async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
+        self._refuse_early_files(content)
         where = target.conversation
         body: dict[str, JsonValue] = {
             **_shown(content.text),
@@ -154,6 +156,7 @@ class SlackAdapter:
         return ts
 
     async def edit(self, target: ReplyTarget, post_id: str, content: Content) -> None:
+        self._refuse_early_files(content)
         where = target.conversation
         await self._update(where, post_id, content.text)
         await self._put_files(where, post_id, content)
@@ -206,12 +209,21 @@ class SlackAdapter:
             return
         raise Forbidden("the thread's first message is gone")
 
+    def _refuse_early_files(self, content: Content) -> None:
+        """
+        An answer that is finished while the gateway starts waits a moment for its files' bytes.
+
+        Raises:
+            RateLimited: The gateway does not serve yet.
+        """
+        if content.files and self._intake is None:
+            raise RateLimited(SOON, "the gateway does not serve yet")
+
     async def _put_files(self, where: Conversation, post_id: str, content: Content) -> None:
         """Put the files of a finished answer below it; one that Slack does not take is told in the answer."""
-        files: Sequence[FileRef] = content.files
-        if not files:
+        if not content.files or self._intake is None:
             return
-        failed = await self._uploads.put(self._intake, where, post_id, files)
+        failed = await self._uploads.put(self._intake, where, post_id, content.files)
         if failed:
             note = f"\n\n_These files could not be put here: {', '.join(failed)}._"
             try:

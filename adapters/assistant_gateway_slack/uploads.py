@@ -35,7 +35,7 @@ class Uploads:
         self._log = structlog.get_logger()
 
     async def put(
-        self, intake: Intake | None, where: Conversation, post_id: str, files: Sequence[FileRef]
+        self, intake: Intake, where: Conversation, post_id: str, files: Sequence[FileRef]
     ) -> tuple[str, ...]:
         """Put *files* below a post; the names of those that Slack did not take."""
         missing = [file for file in files if (post_id, file.id) not in self._sent]
@@ -55,9 +55,7 @@ class Uploads:
                 failed.append(label(file.name))
         return tuple(failed)
 
-    async def _put(self, intake: Intake | None, where: Conversation, file: FileRef) -> None:
-        if intake is None:
-            raise LookupError("the gateway does not serve yet")
+    async def _put(self, intake: Intake, where: Conversation, file: FileRef) -> None:
         data = await intake.file(file)
         name = label(file.name)
         place = await _patiently(

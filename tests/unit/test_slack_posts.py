@@ -258,7 +258,7 @@ def answer(*files: FileRef, text: str = "Here it is.") -> Content:
 
 
 async def test_files_of_an_answer_lie_below_it_once(slack: Desk, root: Message, target: ReplyTarget) -> None:
-    """Two files are put into the thread; the same edit again, by this process and another, adds none."""
+    """Two files are put into the thread; the same edit again, by this process and the next, adds none."""
     slack.intake.stored.update(f1=b"one,two", f2=b"more")
     files = FileRef("f1", "a.csv", "text/csv", 7), FileRef("f2", "../b.txt", "text/plain", 4)
     posted = await slack.adapter.post(target, "run_1.0", Content("Here"))
@@ -266,7 +266,10 @@ async def test_files_of_an_answer_lie_below_it_once(slack: Desk, root: Message, 
     await slack.adapter.edit(target, posted, answer(*files))
     await slack.settled()
     await slack.adapter.edit(target, posted, answer(*files))
-    stranger = SlackAdapter(settings_for(slack.slack))
+    stranger = SlackAdapter(settings_for(slack.slack, http=True))
+    with pytest.raises(RateLimited):
+        await stranger.edit(target, posted, answer(*files))
+    stranger.routes(slack.intake)
     await stranger.edit(target, posted, answer(*files))
     await slack.settled()
     await stranger.close()
