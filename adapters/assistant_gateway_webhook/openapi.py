@@ -155,7 +155,7 @@ def _operation(summary: str, schema: str) -> JsonObject:
         "summary": summary,
         "responses": {
             "200": {"description": summary, "content": _content(schema)},
-            **_problems(400, 401, 404, 429, 503),
+            **_problems(400, 401, 403, 404, 429, 503),
         },
         "security": _SECURITY,
     }

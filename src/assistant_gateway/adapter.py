@@ -169,15 +169,30 @@ class Intake(Protocol):
         """
 
     async def stop(self, conversation: Conversation, user: User) -> bool:
-        """Cancel what is being answered there; False when nothing is."""
+        """
+        Cancel what is being answered there; False when nothing is.
+
+        Raises:
+            NotAllowed: The user may not ask there.
+        """
 
     async def reset(self, conversation: Conversation, user: User) -> str:
-        """Begin a new thread there; the new thread's id. What waits already is answered on the old one."""
+        """
+        Begin a new thread there; the new thread's id. What waits already is answered on the old one.
+
+        Raises:
+            NotAllowed: The user may not ask there.
+        """
 
     async def items(
         self, conversation: Conversation, user: User, *, before: int | None = None, limit: int = 100
     ) -> list[Item]:
-        """The newest *limit* items of the current thread there, older than *before*, oldest first."""
+        """
+        The newest *limit* items of the current thread there, older than *before*, oldest first.
+
+        Raises:
+            NotAllowed: The user may not ask there.
+        """
 
     async def merged(self, message: Message) -> list[Message]:
         """The messages that were merged into this one and share its answer."""

@@ -18,6 +18,7 @@ Everything that can go wrong, typed by what the caller can do about it.
      │   ├─ BackendRefused        key, model or request refused; only a person can mend it
      │   ├─ ContextOverflow       the window is too large for the model
      │   └─ StreamCut             the stream ended without a terminal event
+     ├─ NotAllowed                this person may not ask there; the message says so, for them
      └─ ToolError                 a handler says, in words for the model, why it could not do its work
 """
 
@@ -133,6 +134,10 @@ class StreamCut(BackendError):
 
     code = "stream_cut"
     retryable = True
+
+
+class NotAllowed(GatewayError):
+    """This person may not ask there; the message says so in words for them."""
 
 
 class ToolError(GatewayError):

@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from assistant_gateway.adapter import JournalEntry, Outbox, Receipt, Verdict
-from assistant_gateway.errors import StoreUnavailable
+from assistant_gateway.errors import NotAllowed, StoreUnavailable
 from assistant_gateway.journal import Journal, Journals
 from assistant_gateway.routing import Refusal, Router
 from assistant_gateway.store import Store
@@ -173,9 +173,10 @@ class Inbox:
         return found[1]
 
     def _lane(self, conversation: Conversation, user: User) -> Lane:
+        """The lane that *user* speaks in there; who may not ask may not stop, reset or read either."""
         routed = self._router.route(Inbound(conversation, "", user, ""))
         if isinstance(routed, Refusal):
-            return Lane(conversation.adapter, conversation.tenant, conversation.channel, conversation.topic)
+            raise NotAllowed(routed.reason)
         return routed.lane
 
     async def _with_answer(self, message: Message) -> Message:

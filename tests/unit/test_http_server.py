@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from assistant_gateway.config.settings import ServerSettings
-from assistant_gateway.errors import ConfigError, StoreUnavailable
+from assistant_gateway.errors import ConfigError, NotAllowed, StoreUnavailable
 from assistant_gateway.http.server import HttpServer
 
 
@@ -47,6 +47,10 @@ async def unavailable(request: web.Request) -> web.Response:
     raise StoreUnavailable("disk full")
 
 
+async def not_allowed(request: web.Request) -> web.Response:
+    raise NotAllowed("You may not ask here.")
+
+
 async def cut(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
@@ -63,7 +67,13 @@ async def serving(
     server = HttpServer(
         ServerSettings(listen=listen),
         version="1.2.3",
-        routes=[web.post("/fail", fail), web.get("/unavailable", unavailable), web.get("/cut", cut), *routes],
+        routes=[
+            web.post("/fail", fail),
+            web.get("/unavailable", unavailable),
+            web.get("/cut", cut),
+            web.get("/not-allowed", not_allowed),
+            *routes,
+        ],
         ready=ready,
         metrics=metrics,
     )
@@ -131,6 +141,7 @@ async def test_what_is_not_ready_says_why() -> None:
         ("POST", "/healthz", 405),
         ("TRACE", "/healthz", 405),
         ("GET", "/unavailable", 503),
+        ("GET", "/not-allowed", 403),
         ("POST", "/fail", 500),
     ],
 )

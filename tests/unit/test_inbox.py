@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from assistant_gateway.adapter import JournalEntry, Limits, Verdict
 from assistant_gateway.backend import Step
 from assistant_gateway.config import RouteSettings
-from assistant_gateway.errors import StoreUnavailable
+from assistant_gateway.errors import NotAllowed, StoreUnavailable
 from assistant_gateway.inbox import LONGEST_TEXT, cleaned, storable
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.backend import Act, Gate, ScriptedBackend, begins, says
@@ -81,6 +81,26 @@ async def test_who_may_not_ask_is_refused_in_words(tmp_path: Path) -> None:
 
     assert (receipt.verdict, receipt.message, found) == (Verdict.REFUSED, None, None)
     assert receipt.reason
+
+
+async def test_who_may_not_ask_may_not_stop_reset_or_read_either(tmp_path: Path) -> None:
+    """Bob, whom the route is not for, leaves Ann's answer running and her thread as it is."""
+    gate, bob = Gate(), User("U2", "Bob")
+    backend = ScriptedBackend([[*begins("Hel"), gate]])
+    async with House(tmp_path, backend, routes=[RouteSettings(users=("U1",))]) as house:
+        receipt = await house.say("Hi")
+        await reaches(gate.reached)
+
+        with pytest.raises(NotAllowed):
+            await house.inbox.stop(CHANNEL, bob)
+        with pytest.raises(NotAllowed):
+            await house.inbox.reset(CHANNEL, bob)
+        with pytest.raises(NotAllowed):
+            await house.inbox.items(CHANNEL, bob)
+
+        assert receipt.message is not None
+        assert receipt.message.thread_id == (await house.store.open_thread(receipt.message.routed.lane)).id
+        assert await house.inbox.stop(CHANNEL, ANN)
 
 
 async def test_a_draining_gateway_accepts_nothing(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 
 from assistant_gateway.config.settings import ServerSettings
-from assistant_gateway.errors import ConfigError, StoreUnavailable
+from assistant_gateway.errors import ConfigError, NotAllowed, StoreUnavailable
 from assistant_gateway.http.connection import Connection, Door, DoorLimits
 from assistant_gateway.http.limits import Allowance, Callers, Receiving
 from assistant_gateway.http.openapi import document
@@ -236,6 +236,8 @@ class HttpServer:
         except StoreUnavailable as error:
             self._log.warning("http.store_unavailable", reason=str(error))
             response = problem(503, "The store is not available.", headers={"Retry-After": "5"})
+        except NotAllowed as error:
+            response = problem(403, str(error))
         except asyncio.CancelledError as error:
             if not self._stopping:
                 raise
