@@ -11,8 +11,10 @@ model says 30 tokens a second.
 The optimum is what somebody could do who knows beforehand when each answer ends: all calls of the
 window, less one for each final, given to the replies so that the sum of what is unseen is smallest
 (n edits at even distances leave a speaker of v characters a second v · seconds / 2(n + 1) behind),
-plus the time that a call travels. A gateway does not know when an answer ends: it has to keep a
-call for each final at all times. With `--cold` it has seen no answer before.
+plus the time that a call travels. Where calls come back within seconds (Discord) nothing can be saved
+up: the optimum is one call each second, shared by those who speak. A gateway does not know when
+an answer ends: it has to keep a call for each final at all times, which the last line prices. With
+`--cold` it has seen no answer before.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from assistant_gateway.adapter import Budget, Limits
 from assistant_gateway.events import TextDelta
 from assistant_gateway.replies import Reply
 from assistant_gateway.replies.pacing import Pacer
+from assistant_gateway.replies.spread import PROMPT
 from assistant_gateway.testing.clock import run_virtual
 from assistant_gateway.testing.metered import Kind, MeteredAdapter, Rules
 from assistant_gateway.values import Answer, Conversation, FileRef, Post, ReplyTarget, RunStatus, User
@@ -276,6 +279,8 @@ def main() -> None:
         answers = run_virtual(at_once(adapter, warm(lengths, cold=cold), lengths, 1))
         best = shared(lengths, 1.0)
         row(f"Discord, {count} at once in one channel, 10-30 s", adapter, answers, best)
+    kept = shared([USUAL], (5.0 - PROMPT) / 4)
+    print(f"Discord's optimum for one who keeps a call so that no final waits over {PROMPT} s: {kept:.0f}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from assistant_gateway.errors import (
     RateLimited,
     TooLong,
 )
-from assistant_gateway.events import RunEvent
+from assistant_gateway.events import RunEvent, ToolCallCreated
 from assistant_gateway.handler import RunHandler
 from assistant_gateway.replies.activity import LINGER, Activity
 from assistant_gateway.replies.continued import Pager
@@ -89,7 +89,8 @@ class Reply(RunHandler):
             self._tell()
         elif self._activity.hear(event, asyncio.get_running_loop().time()):
             self._tell()
-            asyncio.get_running_loop().call_later(LINGER, self._tell)
+            if type(event) is ToolCallCreated:
+                asyncio.get_running_loop().call_later(LINGER, self._tell)
 
     def _tell(self) -> None:
         if self._since is None:

@@ -59,15 +59,23 @@ class Spread:
         replies = len(self._live)
         allowance = self._allowance
         self._forget(now)
+        left = sum(self._left(now))
         new = AGAIN * sum(seconds for _, seconds in self._ended)
-        spoken = sum(self._left(now)) + new
-        horizon = spoken / replies
-        if horizon >= allowance.seconds:
-            calls: float = allowance.capacity(now) - self._kept(now)
-            spoken = replies * max(allowance.cycle - PROMPT, allowance.seconds / 2)
+        if left + new < replies * allowance.seconds:
+            gap = self._supplied(now, left + new, kept=replies * new / (left + new))
         else:
-            calls = allowance.free(now, PROMPT) + allowance.coming(now + PROMPT, horizon)
-            calls -= replies * new / spoken
+            calls = allowance.capacity(now) - self._kept(now)
+            seconds = max(allowance.cycle - PROMPT, allowance.seconds / 2)
+            gap = replies * seconds / calls if calls > 0 else NEVER
+        # Whatever comes later: what is there must do until then.
+        soon = min(left, replies * allowance.seconds)
+        return max(gap, self._supplied(now, soon, kept=self._kept(now) - replies * soon / left))
+
+    def _supplied(self, now: float, spoken: float, *, kept: float) -> float:
+        """The gap if *spoken* seconds of all replies together must do with the calls that come meanwhile."""
+        allowance = self._allowance
+        coming = allowance.coming(now + PROMPT, spoken / len(self._live))
+        calls = allowance.free(now, PROMPT) + coming - kept
         return spoken / calls if calls > 0 else NEVER
 
     def _kept(self, now: float) -> int:
