@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
@@ -250,13 +250,11 @@ async def test_a_chunked_body_over_the_limit_is_refused() -> None:
 
 
 async def test_a_body_of_three_megabytes_gets_one_answer() -> None:
-    """H10: of 3 MiB that were announced and sent, nothing is taken for a second request: one 413, then the end."""
+    """H10: of 3 MiB that were announced and sent nothing is taken for a second request: one 413 is all."""
     async with serving(DoorLimits(request_seconds=10)) as server, Wire(server) as wire:
         await wire.send(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (3 << 20))
-        try:
+        with suppress(ConnectionError):
             await wire.send(bytes(3 << 20))
-        except ConnectionError:
-            pass
 
         said = await wire.rest()
 
@@ -266,7 +264,7 @@ async def test_a_body_of_three_megabytes_gets_one_answer() -> None:
 
 
 async def test_an_answered_connection_is_kept_though_its_body_came_later() -> None:
-    """A body that came in a packet of its own leaves no deadline behind: 0.6 s after 0.3 s are over, one more answer."""
+    """A body in a packet of its own leaves no deadline of 0.3 s behind: 0.6 s later a request is answered."""
     async with serving() as server, Wire(server) as wire:
         for _ in range(2):
             await wire.send(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n")
