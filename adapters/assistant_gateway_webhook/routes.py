@@ -89,7 +89,7 @@ class Routes:
         message = await self._accept(body, proved, id)
         if body.callback_url:
             return _later(message)
-        if "text/event-stream" in request.headers.get("Accept", ""):
+        if "text/event-stream" in request.headers.get("Accept", "").lower():
             with self._streams.place(message):
                 return await stream(request, self._intake, message, after=resumed)
         if wait > 0 and not has_ended(message):

@@ -71,6 +71,16 @@ async def test_failing_and_cancelling_end_a_stream_too(scene: Scene) -> None:
     assert ["message.failed", "message.cancelled"] == ends
 
 
+async def test_a_media_type_has_no_case(scene: Scene) -> None:
+    """`Accept: Text/Event-Stream` asks for a stream, too."""
+    await scene.sender.post(scene.sender.message(), id="m1", query="?wait=0")
+    await scene.host.intake.answer("m1", "Hi")
+
+    answer = await scene.sender.post(scene.sender.message(), id="m1", headers={"Accept": "Text/Event-Stream"})
+
+    assert "text/event-stream" == answer.headers["Content-Type"]
+
+
 async def test_a_reader_goes_on_where_it_was(scene: Scene) -> None:
     """With Last-Event-ID 3 only what comes after it is told, by GET and by repeating the POST."""
     body = scene.sender.message()
