@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -57,6 +58,7 @@ from emulators.openai import (
 
 KEY = "test-key"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
+BAD_PICTURE = Http(400, {"error": {"message": "This is no valid image.", "code": "invalid_image"}})
 WEATHER = ToolSpec(
     "get_weather",
     "Tell the weather.",
@@ -569,6 +571,32 @@ async def test_a_file_that_the_provider_refuses_does_not_spoil_the_thread() -> N
     assert isinstance(events[-1], StepDone)
     assert len(server.refused) == 1
     assert "core.bin" in json.dumps(server.requests[0].body["input"])
+
+
+@pytest.mark.parametrize(
+    ("files", "kept", "refusals"),
+    [
+        ({"core.bin": b"\1\2", "a.txt": b"words", "b.png": PNG}, ["words", "data:image/png"], 1),
+        ({"bad.png": PNG[:8], "a.txt": b"words", "d.pdf": b"%PDF"}, ["words", "data:application/pdf"], 1),
+        ({"bad.png": PNG[:8], "a.txt": b"words", "core.bin": b"\1\2"}, ["words"], 2),
+    ],
+    ids=["document", "picture", "both"],
+)
+async def test_a_refused_file_takes_no_other_kind_with_it(
+    files: dict[str, bytes], kept: list[str], refusals: int
+) -> None:
+    """A refused document leaves the pictures, a refused picture the documents, and text stays in any case."""
+    types = {"a.txt": "text/plain", "d.pdf": "application/pdf"}
+    message = items.user_message("Read", [FileRef(name, name, types.get(name, ""), 1) for name in files])
+    short = base64.b64encode(PNG[:8]).decode() + '"'
+
+    async with speaking() as (server, backend):
+        server.respond = lambda body: BAD_PICTURE if short in json.dumps(body) else server.echo(body)
+        await collect(backend, a_step(message, files=files))
+
+    sent = json.dumps(server.requests[-1].body["input"])
+    assert kept == [words for words in ("words", "data:image/png", "data:application/pdf") if words in sent]
+    assert refusals == len(server.refused) + len(server.requests) - 1
 
 
 async def test_options_are_passed_on_but_the_thread_is_ours() -> None:

@@ -74,7 +74,7 @@ async def test_a_document_keeps_its_bytes_and_its_name() -> None:
         "file_data": f"data:application/pdf;base64,{encoded}",
     }
     assert wanted == part
-    assert 1 == request.files
+    assert frozenset({"input_file"}) == request.kinds
 
 
 async def test_what_does_not_fit_or_is_gone_becomes_a_note_and_the_newest_wins() -> None:

@@ -17,6 +17,7 @@ from assistant_gateway.backends.characters import label, whole
 from assistant_gateway.values import JsonObject, JsonValue
 
 TEXT_LENGTH = 200_000  # characters of one text file
+KINDS = frozenset({"input_image", "input_file"})
 FILES_SIZE = 24_000_000  # bytes of all files of one request: base64 of it stays below OpenAI's 50 MB
 
 # "Image input requirements", OpenAI's guide on images and vision, 2026-11: PNG, JPEG, WEBP and GIF.
@@ -46,15 +47,18 @@ class Inliner:
     """
     Puts files into one request, newest first, as long as there is room.
 
+    Args:
+        kinds: The kinds of parts that the provider takes beside text.
+
     Attributes:
-        count: How many went as something else than text.
+        used: The kinds of parts beside text that there are.
     """
 
-    def __init__(self, load_file: LoadFile, *, refused: bool = False) -> None:
+    def __init__(self, load_file: LoadFile, *, kinds: frozenset[str] = KINDS) -> None:
         self._load_file = load_file
-        self._refused = refused
+        self._kinds = kinds
         self._left = FILES_SIZE
-        self.count = 0
+        self.used: set[str] = set()
 
     async def inline(self, part: Mapping[str, JsonValue]) -> JsonObject:
         """The part that a provider understands for a part that names a file of ours."""
@@ -62,8 +66,6 @@ class Inliner:
         content_type = (
             str(part.get("content_type") or "application/octet-stream").split(";")[0].strip().lower()
         )
-        if self._refused:
-            return note(name, "the provider refused the files of this conversation")
         try:
             data = await self._load_file(str(part.get("file_id", "")))
         except LookupError:
@@ -71,8 +73,11 @@ class Inliner:
         if len(data) > self._left:
             return note(name, "it does not fit beside the other files")
         content = inlined(name, content_type, data)
+        kind = str(content["type"])
+        if kind in KINDS - self._kinds:
+            return note(name, "the provider refused files like this one")
         self._left -= len(data)
-        self.count += content["type"] != "input_text"
+        self.used |= KINDS & {kind}
         return content
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from assistant_gateway import items
 from assistant_gateway.backend import Step
 from assistant_gateway.backends.characters import label, whole
-from assistant_gateway.backends.files import Inliner
+from assistant_gateway.backends.files import KINDS, Inliner
 from assistant_gateway.backends.repair import repair
 from assistant_gateway.errors import BackendRefused
 from assistant_gateway.values import JsonObject, JsonValue
@@ -47,20 +47,20 @@ class Leeway:
     Attributes:
         origin: The mark of opaque items that this provider can read; empty sends none.
         encrypted: Ask for encrypted reasoning, and give a message's phase back.
-        files: Files are inlined; else notes stand in their places.
+        kinds: Kinds of files that are inlined beside text; notes stand in the places of the others.
     """
 
     origin: str = ""
     encrypted: bool = False
-    files: bool = True
+    kinds: frozenset[str] = KINDS
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The body, and how many files it holds."""
+    """The body, and the kinds of files that it holds beside text."""
 
     body: dict[str, JsonValue]
-    files: int = 0
+    kinds: frozenset[str] = frozenset()
 
 
 async def build(step: Step, model: str, leeway: Leeway) -> Request:
@@ -73,7 +73,7 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
     forbidden = sorted(RESERVED & step.options.keys())
     if forbidden:
         raise BackendRefused(f"the assistant's options may not set {', '.join(forbidden)}: the gateway does")
-    files = Inliner(step.load_file, refused=not leeway.files)
+    files = Inliner(step.load_file, kinds=leeway.kinds)
     body: dict[str, JsonValue] = {
         "model": model,
         "input": await _input(step.items, leeway, files),
@@ -107,7 +107,7 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
         body["tools"] = tools
     if include:
         body["include"] = include
-    return Request(body, files.count)
+    return Request(body, frozenset(files.used))
 
 
 async def _input(bodies: Sequence[JsonObject], leeway: Leeway, files: Inliner) -> list[JsonValue]:

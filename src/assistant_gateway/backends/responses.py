@@ -287,9 +287,15 @@ def _narrower(leeway: Leeway, refusal: _Refusal, request: Request) -> Leeway | N
     # "Encrypted content is not supported with this model", param "include".
     if leeway.encrypted and refusal.param.startswith("include"):
         return replace(leeway, origin="", encrypted=False)
-    if leeway.files and request.files and refusal.code != "model_not_found" and refusal.status != 404:
-        return replace(leeway, files=False)
+    if request.kinds and refusal.code != "model_not_found" and refusal.status != 404:
+        # Documents first: far more models see pictures than read every kind of document.
+        refused = "input_image" if _is_about_pictures(refusal) else "input_file"
+        return replace(leeway, kinds=leeway.kinds - (request.kinds & {refused} or request.kinds))
     return None
+
+
+def _is_about_pictures(refusal: _Refusal) -> bool:
+    return "image" in f"{refusal.code} {refusal.param} {refusal.message}".lower()
 
 
 async def _linger(chunks: AsyncIterator[bytes]) -> None:
