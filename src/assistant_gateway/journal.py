@@ -14,7 +14,7 @@ import asyncio
 import json
 from bisect import bisect_right
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from assistant_gateway.adapter import JournalEntry
 from assistant_gateway.events import (
@@ -30,9 +30,10 @@ from assistant_gateway.events import (
 )
 from assistant_gateway.handler import RunHandler
 from assistant_gateway.speech import Speech
-from assistant_gateway.values import Answer, FileRef, JsonObject, Message, Run, RunFailure, RunStatus
+from assistant_gateway.values import Answer, FileRef, JsonObject, Message, Run, RunFailure, RunStatus, Usage
 
 ATTEMPT = 1_000_000_000  # ids between the beginnings of two attempts
+CREATED = 2  # the id of `run.created`: it follows `message.accepted`
 TEXT = "text.delta"
 
 
@@ -109,6 +110,7 @@ class Journal(RunHandler):
             case RunCreated(run=run):
                 self._write("run.created", {"run": run_data(run)})
             case RunRestarted(run=run):
+                self._remember_beginning(run)
                 self._write("run.restarted", {"run": run_data(run)})
             case ToolCallCreated():
                 self._write(
@@ -218,6 +220,12 @@ class Journal(RunHandler):
     def _lost(self, id: int) -> bool:
         """Whether *id* may stem from an attempt that another process began and this one will repeat."""
         return self._message.run is not None and id < self._message.run.attempt * ATTEMPT and not self.closed
+
+    def _remember_beginning(self, run: Run) -> None:
+        """The first attempt's `run.created`, under the id that it had in the process that died."""
+        if self._lines[-1].last < CREATED:
+            first = replace(run, attempt=1, usage=Usage())
+            self._lines.append(_Line("run.created", CREATED, CREATED, {"run": run_data(first)}))
 
     def _say(self, piece: str) -> None:
         last = self._lines[-1]

@@ -218,6 +218,21 @@ async def test_ids_of_an_attempt_that_a_crash_cut_off_are_still_known() -> None:
     assert (ATTEMPT + 2, "run.restarted") == (entry.id, entry.event)
 
 
+async def test_a_run_that_a_crash_cut_off_still_has_its_beginning() -> None:
+    """In a new process the journal of attempt 2 begins with 1 and 2, as in the old one; then 10^9 + 2."""
+    journal = Journal(a_message(run=RUN))
+    journal.begin(2)
+    await journal.on_event(RunRestarted(replace(RUN, attempt=2)))
+    journal.close(DONE, Answer("", RunStatus.COMPLETED))
+
+    entries = await read(journal)
+
+    assert [(1, "message.accepted"), (2, "run.created"), (ATTEMPT + 2, "run.restarted")] == [
+        (entry.id, entry.event) for entry in entries[:3]
+    ]
+    assert {"id": "run_1", "attempt": 1}.items() <= entries[1].data["run"].items()  # type: ignore[union-attr]
+
+
 async def test_a_kept_journal_is_the_written_one() -> None:
     """What `ended` keeps and `load` reads back is, entry by entry, what live readers saw."""
     journal = await written(
