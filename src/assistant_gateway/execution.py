@@ -108,15 +108,9 @@ class Execution:
         self._tools = _offered(toolbox, settings, claim)
         offered = frozenset(tool.name for tool in self._tools)
         self._calls = Calls(store, toolbox, claim, self._emit, watch, offered=offered)
-        self._instructions = "\n\n".join(
-            text
-            for text in (
-                settings.instructions,
-                claim.message.routed.instructions,
-                claim.message.inbound.instructions,
-            )
-            if text
-        )
+        asked = [message.inbound.instructions for message in (*claim.merged, claim.message)]
+        told = (settings.instructions, claim.message.routed.instructions, *dict.fromkeys(asked))
+        self._instructions = "\n\n".join(text for text in told if text)
         self._speech = Speech()
         self._part: list[str] = []  # the message that is being said, not complete yet
         self._seen = False  # something of the step has been shown or done: it can't be taken back

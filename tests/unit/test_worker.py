@@ -166,6 +166,22 @@ async def test_waiting_messages_join_one_run(tmp_path: Path) -> None:
     assert newest.state is MessageState.DELIVERED
 
 
+async def test_messages_that_join_bring_their_instructions(tmp_path: Path) -> None:
+    """Three messages join, two of which ask for the same: their instructions, each once, in their order."""
+    gate = Gate()
+    backend = ScriptedBackend([[gate, *says("First.")], says("All.")])
+
+    async with House(tmp_path, backend, routes=MERGE) as house:
+        await house.say("one")
+        await reaches(gate.reached)
+        for text, instructions in (("two", "Rhyme."), ("three", "Be short."), ("four", "Rhyme.")):
+            last = await house.say(text, instructions=instructions)
+        gate.opened.set()
+        await house.settled(last.message)
+
+    assert "Rhyme.\n\nBe short." == backend.steps[1].instructions
+
+
 async def test_a_newer_message_interrupts(tmp_path: Path) -> None:
     """Where the route interrupts, the live run is cancelled with its words, the newest answered with all."""
     gate = Gate()
