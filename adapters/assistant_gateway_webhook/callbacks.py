@@ -27,7 +27,7 @@ from assistant_gateway_webhook.signature import sign
 
 AT_ONCE = 64  # tries under way in all
 PER_HOST = 4  # tries under way to one host
-WINDOW = 256  # deliveries that are looked at
+WINDOW = 256  # deliveries that are looked at together; more than there are tries
 LONGEST_SLEEP = 30.0  # seconds; another process may have put something into the outbox
 REPLY_SECONDS = 30.0  # for an endpoint to answer
 GONE = 410
@@ -98,23 +98,24 @@ class Callbacks:
         self.wake()
 
     async def _start_due(self, tries: asyncio.TaskGroup, outbox: Outbox, source: Source) -> None:
-        window = WINDOW
         while len(self._flying) < AT_ONCE:
-            due = await outbox.due(source.name, self._clock(), window)
-            started = [self._start(tries, outbox, source, delivery) for delivery in due]
-            if any(started) or len(due) < window:
+            # However many wait for a host that is busy: what waits behind them costs no more to find.
+            due = await outbox.due(source.name, self._clock(), WINDOW, besides=self._busy())
+            for delivery in due:
+                self._start(tries, outbox, source, delivery)
+            if len(due) < WINDOW:
                 return
-            window *= 2  # all of these wait for a host that is busy: look behind them
 
-    def _start(self, tries: asyncio.TaskGroup, outbox: Outbox, source: Source, delivery: Delivery) -> bool:
+    def _busy(self) -> set[str]:
+        """The hosts that have as many tries under way as one may have."""
+        return {host for host, tries in Counter(self._flying.values()).items() if tries >= PER_HOST}
+
+    def _start(self, tries: asyncio.TaskGroup, outbox: Outbox, source: Source, delivery: Delivery) -> None:
         host = urlsplit(delivery.url).netloc.lower()
-        if delivery.id in self._flying or len(self._flying) >= AT_ONCE:
-            return False
-        if Counter(self._flying.values())[host] >= PER_HOST:
-            return False
+        if delivery.id in self._flying or len(self._flying) >= AT_ONCE or host in self._busy():
+            return
         self._flying[delivery.id] = host
         tries.create_task(self._deliver(outbox, source, delivery), name=f"callback-{delivery.id}")
-        return True
 
     async def _deliver(self, outbox: Outbox, source: Source, delivery: Delivery) -> None:
         try:

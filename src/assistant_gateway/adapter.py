@@ -11,7 +11,7 @@ Optional abilities are protocols of their own; the gateway asks for them with `i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
@@ -333,8 +333,14 @@ class Outbox(Protocol):
     async def enqueue(self, delivery: Delivery) -> bool:
         """Keep a delivery; False when one with this id is kept already (nothing changes then)."""
 
-    async def due(self, source: str, now: float, limit: int) -> list[Delivery]:
-        """The pending deliveries of *source* whose time has come, oldest first."""
+    async def due(
+        self, source: str, now: float, limit: int, *, besides: Collection[str] = ()
+    ) -> list[Delivery]:
+        """
+        The pending deliveries of *source* whose time has come, oldest first.
+
+        Those to the hosts *besides* (``host`` or ``host:port`` as in the URL, in lower case) are left out.
+        """
 
     async def next_due(self, source: str) -> float | None:
         """When the next pending delivery of *source* is due; None when there is none."""

@@ -13,6 +13,7 @@ from assistant_gateway.store import queries
 
 STATEMENTS = queries.load("sqlite.sql")
 # Few rows by nature: lanes with waiting messages, live runs, nine states, deliveries for people's eyes.
+SMALL = ("SCAN f", "SCAN message_counts", "SCAN json_each")  # of one message; nine; of one parameter
 BOUNDED = {"lanes_waiting", "runs_one_live_per_thread", "deliveries_newest", "deliveries_by_state"}
 
 
@@ -52,9 +53,7 @@ def test_no_statement_reads_a_whole_table(name: str, database: sqlite3.Connectio
 
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {STATEMENTS[name]}", values)]
 
-    scans = [
-        step for step in plan if step.startswith("SCAN") and step not in ("SCAN f", "SCAN message_counts")
-    ]
+    scans = [step for step in plan if step.startswith("SCAN") and not step.startswith(SMALL)]
     assert all(any(step.endswith(index) for index in BOUNDED) for step in scans), plan
 
 

@@ -310,6 +310,33 @@ async def test_one_slow_endpoint_holds_up_nobody_else(scene: Scene) -> None:
         assert 1 == len(await scene.receiver.got(1, path="/"))
 
 
+async def test_what_waits_for_a_busy_host_is_not_read_again(scene: Scene) -> None:
+    """Of 1,000 deliveries to an endpoint that never answers, 256 are read to begin 4, and then none."""
+    scene.receiver.always(Reply(hang=True), "/slow")
+    outbox = scene.host.intake.outbox
+    read: list[int] = []
+    due = outbox.due
+
+    async def counted(*words: object, **more: object) -> list[Delivery]:
+        found = await due(*words, **more)  # type: ignore[arg-type]
+        read.append(len(found))
+        return found
+
+    outbox.due = counted  # type: ignore[method-assign]
+    for number in range(1000):
+        await outbox.enqueue(Delivery(f"cb_{number}", "default", scene.receiver.url + "/slow", b"{}"))
+    scene.host.adapter.wake()
+    await scene.receiver.got(4, path="/slow")
+    begun = sum(read)
+
+    scene.host.adapter.wake()
+    looks = len(read)
+    await eventually(lambda: len(read) > looks)
+
+    assert 256 == begun
+    assert 0 == read[-1]
+
+
 async def test_a_dropped_connection_is_tried_again_with_the_same_id(scene: Scene) -> None:
     """An endpoint that took the callback and hung up before it said so knows the second one by its id."""
     scene.receiver.script(Reply(drop=True))

@@ -13,7 +13,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -247,8 +247,11 @@ class SqliteStore:
     async def enqueue(self, delivery: Delivery) -> bool:
         return await self._write(lambda db: outbox.enqueue(db, delivery))
 
-    async def due(self, source: str, now: float, limit: int) -> list[Delivery]:
-        found = await self._read(lambda db: db.all("due", source=source, now=now, limit=limit))
+    async def due(
+        self, source: str, now: float, limit: int, *, besides: Collection[str] = ()
+    ) -> list[Delivery]:
+        hosts = dumps(list(besides))
+        found = await self._read(lambda db: db.all("due", source=source, now=now, limit=limit, besides=hosts))
         return [rows.delivery(row) for row in found]
 
     async def next_due(self, source: str) -> float | None:

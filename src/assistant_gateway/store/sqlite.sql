@@ -322,9 +322,13 @@ VALUES (:source, :id, :url, :attempts, :next_at, :state, :error, :created_at, :b
 ON CONFLICT (source, id) DO NOTHING;
 
 -- name: due
--- The pending deliveries of a source whose time has come.
+-- The pending deliveries of a source whose time has come, but for those to some hosts.
 SELECT id, source, url, body, attempts, next_at, state, error, created_at FROM deliveries
-WHERE source = :source AND state = 'pending' AND next_at <= :now ORDER BY next_at, rowid LIMIT :limit;
+WHERE source = :source AND state = 'pending' AND next_at <= :now
+  AND (:besides = '[]' OR lower(substr(url, instr(url, '://') + 3,
+        instr(replace(substr(url, instr(url, '://') + 3), '?', '/') || '/', '/') - 1))
+    NOT IN (SELECT value FROM json_each(:besides)))
+ORDER BY next_at, rowid LIMIT :limit;
 
 -- name: next_due
 -- When the next pending delivery of a source is due.

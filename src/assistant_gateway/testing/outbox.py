@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
 from assistant_gateway.adapter import Delivery, DeliveryState, EndpointFault
 
 
@@ -18,8 +21,14 @@ class MemoryOutbox:
         self.kept[delivery.id] = delivery
         return True
 
-    async def due(self, source: str, now: float, limit: int) -> list[Delivery]:
-        found = [delivery for delivery in self._pending(source) if delivery.next_at <= now]
+    async def due(
+        self, source: str, now: float, limit: int, *, besides: Collection[str] = ()
+    ) -> list[Delivery]:
+        found = [
+            delivery
+            for delivery in self._pending(source)
+            if delivery.next_at <= now and urlsplit(delivery.url).netloc.lower() not in besides
+        ]
         return sorted(found, key=lambda delivery: delivery.next_at)[:limit]
 
     async def next_due(self, source: str) -> float | None:

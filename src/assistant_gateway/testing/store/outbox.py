@@ -62,6 +62,22 @@ class OutboxPromises:
         assert ["d3", "d1", "d2"] == [delivery.id for delivery in all_due]
         assert ["d3", "d2"] == [delivery.id for delivery in newest]
 
+    async def test_deliveries_to_some_hosts_are_left_out(self, store: Store) -> None:
+        """Of 6 that are due, the 4 to two hosts stay away, whatever their case and what follows the host."""
+        urls = (
+            "https://A.example",
+            "https://a.example/x?u=b.example",
+            "http://b.example:81?c",
+            "https://a.example/",
+        )
+        others = ("https://b.example/", "https://aa.example/a.example")
+        for n, url in enumerate((*urls, *others)):
+            await store.enqueue(Delivery(f"d{n}", "a", url, b"{}", next_at=float(n)))
+
+        due = await store.due("a", 30.0, 10, besides={"a.example", "b.example:81"})
+
+        assert list(others) == [delivery.url for delivery in due]
+
     async def test_the_outcome_of_a_try_is_all_that_changes(self, store: Store) -> None:
         """A delivery that was taken keeps its bytes and its time of making, and is due no more."""
         delivery = Delivery("d1", "a", "https://example.org", b"\x00{}", next_at=10.0, created_at=1.0)
