@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from assistant_gateway.adapter import Delivery, DeliveryState, Egress, EndpointFault, Outbox
-from assistant_gateway.errors import AdapterError, Forbidden, StoreUnavailable
+from assistant_gateway.errors import AdapterError, Forbidden, StoreError, StoreUnavailable
 from assistant_gateway_webhook.schedule import is_given_up, next_try, retry_after
 from assistant_gateway_webhook.settings import Source
 from assistant_gateway_webhook.signature import sign
@@ -135,6 +135,13 @@ class Callbacks:
             # What was tried is tried again: the receiver knows it by its id.
             self._log.warning("callback.store_unavailable", id=delivery.id, reason=str(error))
             await asyncio.sleep(5.0)
+        except Exception:
+            # A fault of ours in one delivery must not end the others, nor come back with every restart.
+            self._log.exception("callback.broken", **_fields(delivery))
+            try:
+                await self._bury(outbox, delivery, "it could not be sent; the log has more under its id")
+            except StoreError:
+                await asyncio.sleep(5.0)
         finally:
             del self._flying[delivery.id]
             self.wake()

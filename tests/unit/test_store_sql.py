@@ -13,8 +13,8 @@ from assistant_gateway.store import queries
 
 STATEMENTS = queries.load("sqlite.sql")
 # Few rows by nature: lanes with waiting messages, live runs, nine states, deliveries for people's eyes.
-SMALL = ("SCAN f", "SCAN message_counts", "SCAN json_each")  # of one message; nine; of one parameter
 BOUNDED = {"lanes_waiting", "runs_one_live_per_thread", "deliveries_newest", "deliveries_by_state"}
+SMALL = ("SCAN f", "SCAN message_counts", "SCAN json_each")  # of one message; nine; of one parameter
 
 
 @pytest.fixture

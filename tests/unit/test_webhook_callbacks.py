@@ -13,7 +13,8 @@ from itertools import pairwise
 import pytest
 from standardwebhooks import Webhook
 
-from assistant_gateway.adapter import Delivery, DeliveryState
+from assistant_gateway.adapter import Delivery, DeliveryState, EgressAnswer
+from assistant_gateway.http.egress import GuardedEgress
 from assistant_gateway.values import Answer, RunFailure, RunStatus, Usage
 from assistant_gateway_webhook.schedule import GAPS, is_given_up, next_try, retry_after
 from assistant_gateway_webhook.signature import sign
@@ -350,6 +351,33 @@ async def test_a_dropped_connection_is_tried_again_with_the_same_id(scene: Scene
     assert 2 == len(scene.receiver.received)
     assert 1 == len({one.id for one in scene.receiver.received})
     assert 1 == len({one.body for one in scene.receiver.received})
+
+
+class Breaking(GuardedEgress):
+    """Fails at one path in a way that nobody foresaw."""
+
+    async def request(self, method: str, url: str, **options: object) -> EgressAnswer:
+        if url.endswith("/broken"):
+            raise RuntimeError("nobody foresaw it")
+        return await super().request(method, url, **options)  # type: ignore[arg-type]
+
+
+async def test_a_delivery_that_breaks_us_is_dead_and_the_others_go_on() -> None:
+    """An error that nobody foresaw buries its one delivery; the one behind it is taken."""
+    egress = Breaking(("127.0.0.1",))
+    async with stage(egress=egress) as scene:
+        outbox = scene.host.intake.outbox
+        for number, path in enumerate(("/broken", "/")):
+            url = scene.receiver.url + path
+            await outbox.enqueue(Delivery(f"cb_{number}", "default", url, b"{}", next_at=float(number)))
+        scene.host.adapter.wake()
+
+        (delivered,) = await scene.settled(DeliveryState.DELIVERED)
+        (dead,) = await scene.settled(DeliveryState.DEAD)
+    await egress.close()
+
+    assert ("cb_1", "cb_0") == (delivered.id, dead.id)
+    assert "nobody foresaw" not in dead.error
 
 
 async def test_an_address_that_resolves_inside_is_dead_at_once() -> None:
