@@ -32,7 +32,7 @@ from assistant_gateway.testing.store import (
     said,
     take,
 )
-from assistant_gateway.values import FileRef, MessageState
+from assistant_gateway.values import Busy, FileRef, MessageState
 
 
 async def opened(path: Path, factory: type[sqlite3.Connection] = sqlite3.Connection) -> SqliteStore:
@@ -189,6 +189,26 @@ async def test_a_row_that_cannot_be_read_does_not_stop_its_lane(tmp_path: Path) 
 
     assert ("m1", "m3", None) == (named(first), named(second), nothing)
     assert (2, 0) == (counts.messages[MessageState.DEAD_LETTER], receipt.ahead)
+
+
+async def test_a_merged_row_that_cannot_be_read_does_not_stop_the_one_that_it_joined(tmp_path: Path) -> None:
+    """Of 3 messages that share an answer one is unreadable: the newest is claimed with the other."""
+    path = tmp_path / "gateway.db"
+    store = await opened(path)
+    for n in range(3):
+        await take(store, said(f"m{n}"), busy=Busy.MERGE)
+    await store.close()
+    with closing(sqlite3.connect(path)) as vandal:
+        vandal.execute("UPDATE messages SET user = '{' WHERE message_id = 'm0'")
+        vandal.commit()
+    store = await opened(path)
+
+    claim = await claimed(store)
+    merged = await store.merged(claim.message.id)
+    await store.close()
+
+    assert "m2" == named(claim)
+    assert [["m1"]] * 2 == [[one.inbound.message_id for one in found] for found in (claim.merged, merged)]
 
 
 # Disks

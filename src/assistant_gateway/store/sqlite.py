@@ -136,7 +136,7 @@ class SqliteStore:
         return bool(await self._read(lambda db: db.value("known_topic", **words)))
 
     async def merged(self, id: int) -> list[Message]:
-        return [rows.message(row) for row in await self._read(lambda db: db.all("merged", id=id))]
+        return await self._read(lambda db: work.merged(db, id))
 
     async def journal(self, id: int) -> str | None:
         return cast("str | None", await self._read(lambda db: db.value("journal", id=id)))

@@ -33,6 +33,8 @@ from assistant_gateway.values import (
 
 MERGED = 50  # messages that one answer takes along at most
 
+UNREADABLE = (ValueError, KeyError, TypeError, sqlite3.DataError)  # what a row of another version raises
+
 _RUN_ENDS = {MessageState.DELIVERED: RunStatus.COMPLETED, MessageState.CANCELLED: RunStatus.CANCELLED}
 
 
@@ -66,7 +68,7 @@ def _claim_message(db: Database, lane: int, owner: str, fence: int, pending: int
             id, older = _merging(db, lane, seq, thread)
         try:
             message = _readable(db, id)
-        except (ValueError, KeyError, TypeError, sqlite3.DataError):
+        except UNREADABLE:
             structlog.get_logger().exception("message.unreadable", message=id)
             db.run("bury_message", id=id, now=db.now())
             db.run("end_run", message=id, status=RunStatus.FAILED.value)
@@ -80,9 +82,19 @@ def _claim_message(db: Database, lane: int, owner: str, fence: int, pending: int
         db.run("take_message", id=id, fence=fence)
         if message.state is MessageState.READY:
             message = replace(message, state=MessageState.CLAIMED)
-        merged = tuple(rows.message(row) for row in db.all("merged", id=id))
-        return Claim(message, owner, fence, merged)
+        return Claim(message, owner, fence, tuple(merged(db, id)))
     return None
+
+
+def merged(db: Database, id: int) -> list[Message]:
+    """The messages that were merged into another one, oldest first, but for those that can't be read."""
+    found = []
+    for row in db.all("merged", id=id):
+        try:
+            found.append(rows.message(row))
+        except UNREADABLE:
+            structlog.get_logger().exception("message.unreadable", message=row[0])
+    return found
 
 
 def _readable(db: Database, id: int) -> Message:
