@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -29,7 +29,7 @@ INVARIANTS = {
 }
 _KEY = re.compile(r"(run_[0-9a-f]+)\.(\d+)")
 _NAMED = re.compile(r"\[(?:end:)?(\d+)\.\d+\]")
-_FAILED = re.compile(r"(?:^|\n\n)⚠️ [^\n]+ \(`e-[0-9a-f]+`\)$")
+_FAILED = re.compile(r"(?:^| )⚠️ [^⚠]+ \(`e-[0-9a-f]+`\)$")
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class _Check:
         if not standing:
             if said.acked is not None:
                 self._break("I1", f"{said.id}: nothing was posted")
-        elif not self._is_final(said, "".join(post.text for post in sorted(standing, key=_part))):
+        elif not self._is_final(said, _words(standing)):
             self._break("I3", f"{said.id}: {[post.text for post in standing]}")
             if said.acked is not None:
                 self._break("I1", f"{said.id}: the answer is not complete")
@@ -116,12 +116,15 @@ class _Check:
                 self._break("I1", f"{said.id}: {callback.body}")
             self._names(said, data["conversation"], data["text"])
 
-    def _is_final(self, said: Said, text: str) -> bool:
-        """Whether *text* is the whole of something that the model said, or what was left of it and why."""
-        note = _FAILED.search(text)
+    def _is_final(self, said: Said, words: str) -> bool:
+        """Whether *words* are the whole of something that the model said, or what was left of it and why."""
+        note = _FAILED.search(words)
         if note is not None:
-            return self._is_cut(said, text[: note.start()])
-        return text in self._wholes(said)
+            left = words[: note.start()]
+            return any(
+                asked.cut and _spaced(asked.whole).startswith(left) for asked in self._asked[said.number]
+            )
+        return words in map(_spaced, self._wholes(said))
 
     def _wholes(self, said: Said) -> set[str]:
         return {asked.whole for asked in self._asked[said.number] if not asked.cut and not asked.call_id}
@@ -206,8 +209,17 @@ class _Check:
     def _shows(self, id: str, text: str) -> bool:
         if self._said[id].platform == "webhook":
             return any(json.loads(callback.body)["data"]["text"] == text for callback in self._callbacks[id])
-        standing = sorted((post for post in self._posts[id] if post.deleted is None), key=_part)
-        return "".join(post.text for post in standing).startswith(text)
+        standing = [post for post in self._posts[id] if post.deleted is None]
+        return _words(standing).startswith(_spaced(text))
+
+
+def _words(posts: Iterable[Posted]) -> str:
+    """What posts show together; the blanks at which an answer was split are shown by none."""
+    return _spaced(" ".join(post.text for post in sorted(posts, key=_part)))
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _part(post: Posted) -> int:
