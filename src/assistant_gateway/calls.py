@@ -82,6 +82,7 @@ class Calls:
         self._watch = watch
         self._offered = offered
         self._slots = asyncio.Semaphore(toolbox.max_parallel)
+        self._word = asyncio.Lock()  # calls run side by side, but handlers are told one thing at a time
 
     async def make(self, run: Run, records: Iterable[CallRecord]) -> list[CallRecord]:
         """Make the calls that are not done yet, in parallel; all of them with their outputs."""
@@ -109,19 +110,23 @@ class Calls:
                 record = replace(record, state=CallState.DONE, output=result.output, ok=result.ok)
                 await self._store.save_call(self._claim, record)
         self._watch.tool_called(call.name, record.ok)
-        await self._emit(
+        await self._tell(
             ToolCallDone(
                 call.call_id, call.name, arguments=call.arguments, output=record.output, ok=record.ok
             )
         )
         return record
 
+    async def _tell(self, event: RunEvent) -> None:
+        async with self._word:
+            await self._emit(event)
+
     def _context(self, run: Run, record: CallRecord) -> ToolContext:
         inbound = self._claim.message.inbound
         call_id = record.call.call_id
 
         async def progress(text: str) -> None:
-            await self._emit(ToolCallProgress(call_id, text))
+            await self._tell(ToolCallProgress(call_id, text))
 
         return ToolContext(
             user=inbound.user,

@@ -2,8 +2,9 @@
 Follow a run: override the callbacks that you care about.
 
 One handler spans the whole run, all tool rounds included. Each callback fires exactly once
-per fact, snapshots are up to date when it fires, and `on_end` always comes last. A callback
-that raises is logged and the run goes on: no handler can break another one, or the run.
+per fact and one at a time, snapshots are up to date when it fires, and `on_end` always comes
+last. A callback that raises is logged and the run goes on: no handler can break another one,
+or the run.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ from assistant_gateway.events import (
     StepEvent,
     TextDelta,
     ToolCallCreated,
+    ToolCallDone,
+    ToolCallProgress,
 )
 from assistant_gateway.handler import RunHandler
 from assistant_gateway.runner import Stop
@@ -133,6 +135,44 @@ async def test_calls_of_one_step_run_at_the_same_time(tmp_path: Path) -> None:
         bodies = await house.bodies(message)
 
     assert outputs(bodies) == {"c1": "met Ann", "c2": "met Bob"}
+
+
+async def test_handlers_are_told_one_thing_at_a_time(tmp_path: Path) -> None:
+    """Of 2 functions that end at once, the second is told of when the callback about the first is over."""
+    barrier = asyncio.Barrier(2)
+    log: list[str] = []
+
+    @tool
+    async def meet(name: str, context: ToolContext) -> str:
+        """Meet somebody."""
+        async with asyncio.timeout(10):
+            await barrier.wait()
+        await context.progress(name)
+        return name
+
+    class Slow(RunHandler):
+        async def on_tool_call_progress(self, progress: ToolCallProgress) -> None:
+            await self._take_long("progress")
+
+        async def on_tool_call_done(self, call: ToolCallDone) -> None:
+            await self._take_long("done")
+
+        async def _take_long(self, what: str) -> None:
+            log.append(f"{what} begins")
+            for _ in range(10):
+                await asyncio.sleep(0)
+            log.append(f"{what} ends")
+
+    both = [*calls("meet", {"name": "Ann"}, call_id="c1"), *calls("meet", {"name": "Bob"}, call_id="c2")]
+    backend = ScriptedBackend([both, says("Done.")])
+
+    async with House(tmp_path, backend, tools=[meet], handlers=[Slow()]) as house:
+        await house.ask("Meet!")
+
+    assert 8 == len(log)
+    assert all(
+        ends == begins.replace("begins", "ends") for begins, ends in zip(log[::2], log[1::2], strict=True)
+    )
 
 
 async def test_a_call_that_comes_twice_is_made_once(tmp_path: Path) -> None:
