@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from assistant_gateway.errors import AdapterError, Forbidden
 from assistant_gateway.http.addresses import Address, is_public
 from assistant_gateway.http.egress import GuardedEgress
+from emulators.eventually import eventually
 from emulators.receiver import Receiver, Reply
 
 TLS = Path(__file__).parents[1] / "fixtures" / "tls"
@@ -462,3 +464,33 @@ async def raw_server(
         finally:
             over.set()
             await asyncio.gather(*serving)
+
+
+async def test_a_name_whose_server_is_silent_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While 16 requests wait for one name, another name is asked for, and its address judged, at once."""
+    silence = threading.Event()
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        if host == "silent.example":
+            silence.wait(30)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    egress = GuardedEgress()
+
+    async def forbidden(host: str) -> None:
+        with pytest.raises(Forbidden):
+            await egress.request("GET", f"https://{host}/", headers={})
+
+    async with asyncio.timeout(20):
+        waiting = [asyncio.create_task(forbidden("silent.example")) for _ in range(16)]
+        await eventually(lambda: len(asked) >= 4)
+        await forbidden("other.example")
+        held_up = [task for task in waiting if not task.done()]
+        silence.set()
+        await asyncio.gather(*waiting)
+    await egress.close()
+
+    assert 16 == len(held_up)

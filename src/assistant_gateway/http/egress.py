@@ -30,6 +30,7 @@ Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host; `OSError` when it has none."""
 
 AGENT = "assistant-gateway"
+LOOKUPS = 64  # names that are asked for at the same time
 
 
 class GuardedEgress:
@@ -47,8 +48,9 @@ class GuardedEgress:
         self, allow: Sequence[str] = (), *, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         self._allowed = Allowed(allow)
-        # Of its own: names that resolve slowly must not use up the threads that everything else needs.
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="egress-dns")
+        # Of its own: names that resolve slowly must not use up the threads that everything else needs. A
+        # thread is begun when there is none idle; a few would be used up by one name whose server is silent.
+        self._threads = ThreadPoolExecutor(max_workers=LOOKUPS, thread_name_prefix="egress-dns")
         self._resolve = resolve or self._ask_system
         self._tls = tls
 
