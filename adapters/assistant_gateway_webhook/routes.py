@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -90,7 +91,11 @@ class Routes:
         if body.callback_url:
             return _later(message)
         if "text/event-stream" in request.headers.get("Accept", "").lower():
-            with self._streams.place(message):
+            with ExitStack() as place:
+                try:
+                    place.enter_context(self._streams.place(message))
+                except web.HTTPTooManyRequests:
+                    return _later(message)  # a 429 would say that the message was not accepted
                 return await stream(request, self._intake, message, after=resumed)
         if wait > 0 and not has_ended(message):
             message = await self._intake.answered(message, timeout=wait)

@@ -137,6 +137,20 @@ async def test_a_message_has_room_for_sixteen_streams(scene: Scene) -> None:
     assert "1" == answer.headers["Retry-After"]
 
 
+async def test_a_message_without_room_for_its_stream_is_accepted_all_the_same(scene: Scene) -> None:
+    """With 16 streams open, a POST that asks for one more gives 202 and its place: 429 would be a lie."""
+    body = scene.sender.message()
+    await scene.sender.post(body, id="m1", query="?wait=0")
+
+    async with aclosing_all([scene.sender.follow("m1") for _ in range(16)]) as streams:
+        for stream in streams:
+            await anext(stream)
+        answer = await scene.sender.post(body, id="m1", headers={"Accept": "text/event-stream"})
+
+    assert 202 == answer.status
+    assert "/webhooks/default/messages/m1" == answer.headers["Location"]
+
+
 async def test_a_reader_that_never_reads_is_cut() -> None:
     """H32: a client that takes nothing of 64 MB of events is disconnected after the write time."""
     async with (
