@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from assistant_gateway.errors import StoreRefused
+from assistant_gateway.errors import StoreRefused, StoreUnavailable
 from assistant_gateway.store.file import StoreFile
 from assistant_gateway.store.lock import LockFile
 from assistant_gateway.store.migrations import APPLICATION_ID, migrate
-from assistant_gateway.store.place import examine, filesystem
+from assistant_gateway.store.place import Watch, examine, filesystem
 
 
 def use(path: Path) -> None:
@@ -242,3 +242,17 @@ def test_a_lock_is_no_link(tmp_path: Path) -> None:
         LockFile(tmp_path / "gateway.db")
 
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_log_that_cannot_be_looked_at_fails_no_commit(tmp_path: Path) -> None:
+    """Its size is asked for after the commit: where a file stands in the directory's place, it is 0."""
+    directory = tmp_path / "store"
+    directory.mkdir()
+    (directory / "gateway.db").touch()
+    watch = Watch(directory / "gateway.db")
+    directory.rename(tmp_path / "moved")
+    directory.touch()
+
+    assert 0 == watch.log_size
+    with pytest.raises(StoreUnavailable):
+        watch.check()

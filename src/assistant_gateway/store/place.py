@@ -104,10 +104,10 @@ class Watch:
 
     @property
     def log_size(self) -> int:
-        """Bytes of the write-ahead log."""
+        """Bytes of the write-ahead log; 0 where it can't be told: `check` says what is wrong."""
         try:
             return os.stat(self._log).st_size
-        except FileNotFoundError:
+        except OSError:
             return 0
 
     def check(self) -> None:
