@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Protocol
@@ -21,6 +20,7 @@ from assistant_gateway.errors import NotAllowed, StoreUnavailable
 from assistant_gateway.journal import Journal, Journals
 from assistant_gateway.routing import Refusal, Router
 from assistant_gateway.store import Store
+from assistant_gateway.store.text import clean
 from assistant_gateway.values import (
     Answer,
     Busy,
@@ -37,8 +37,6 @@ from assistant_gateway.values import (
 )
 
 LONGEST_TEXT = 40_000  # characters of one message; what is beyond is cut, visibly
-# U+0000 is refused by PostgreSQL and cuts strings in SQLite; lone surrogates can't be encoded at all.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class WatchesIntake(Protocol):
@@ -222,20 +220,15 @@ class Inbox:
 
 def cleaned(inbound: Inbound) -> Inbound:
     """The message as it can be stored and shown to a model."""
-    text = storable(inbound.text)
+    text = clean(inbound.text)
     if len(text) > LONGEST_TEXT:
         left_out = len(text) - LONGEST_TEXT
         text = f"{text[:LONGEST_TEXT]}\n[{left_out} characters were left out here: the message was too long.]"
-    user = replace(inbound.user, id=storable(inbound.user.id), name=storable(inbound.user.name))
+    user = replace(inbound.user, id=clean(inbound.user.id), name=clean(inbound.user.name))
     return replace(
         inbound,
         text=text,
         user=user,
-        instructions=storable(inbound.instructions),
-        metadata={storable(key): storable(value) for key, value in inbound.metadata.items()},
+        instructions=clean(inbound.instructions),
+        metadata={clean(key): clean(value) for key, value in inbound.metadata.items()},
     )
-
-
-def storable(text: str) -> str:
-    """*text* with U+FFFD for what no store can keep."""
-    return _UNSTORABLE.sub("\ufffd", text)

@@ -8,14 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from assistant_gateway.adapter import JournalEntry, Limits, Verdict
 from assistant_gateway.backend import Step
 from assistant_gateway.config import RouteSettings
 from assistant_gateway.errors import NotAllowed, StoreUnavailable
-from assistant_gateway.inbox import LONGEST_TEXT, cleaned, storable
+from assistant_gateway.inbox import LONGEST_TEXT, cleaned
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.backend import Act, Gate, ScriptedBackend, begins, says
 from assistant_gateway.values import (
@@ -134,16 +132,6 @@ async def test_hostile_text_is_stored_and_answered(tmp_path: Path) -> None:
     assert message.inbound.user.name == "A\ufffdnn\ufffd"
     assert message.inbound.metadata == {"k\ufffd": "v\ufffd"}
     assert house.adapter.shown == ["You said a\ufffdb\ufffdc\u202e."]
-
-
-@given(st.text(alphabet=st.characters(), max_size=50))
-def test_what_is_storable_can_be_encoded(text: str) -> None:
-    """Whatever comes: it has UTF-8 afterwards, no NUL, and the same length."""
-    stored = storable(text)
-
-    assert stored.encode().count(b"\x00") == 0
-    assert len(stored) == len(text)
-    assert storable(stored) == stored
 
 
 def test_a_message_that_is_too_long_is_cut_visibly() -> None:
