@@ -51,6 +51,17 @@ def test_a_key_in_the_environment_brings_the_responses_backend() -> None:
     assert () == config.notes
 
 
+def test_the_environment_names_the_address_of_a_backend_whose_key_the_file_brings(tmp_path: Path) -> None:
+    """OPENAI_BASE_URL counts without OPENAI_API_KEY, too: a key from the file never goes to another host."""
+    text = '[backends.main]\nkind = "responses"\napi_key = { env = "KEY" }\n'
+    environ = {"KEY": "sk-canary-1", "OPENAI_BASE_URL": "http://host/v1"}
+
+    main = load(tmp_path, text, environ).backends["main"]
+    named = load(tmp_path, text + 'base_url = "http://named/v1"\n', environ).backends["main"]
+
+    assert ("http://host/v1", "http://named/v1") == (main["base_url"], named["base_url"])
+
+
 def test_an_empty_key_counts_as_none() -> None:
     """OPENAI_API_KEY="" is the same as no key: the demo answers."""
     config = load_config(None, {"OPENAI_API_KEY": "", "OPENAI_MODEL": ""}, plugins())

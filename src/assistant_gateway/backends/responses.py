@@ -311,18 +311,14 @@ async def _linger(chunks: AsyncIterator[bytes]) -> None:
 
 
 def _from_environment(environ: Mapping[str, str]) -> JsonObject | None:
-    key = environ.get("OPENAI_API_KEY", "")
-    if not key:
-        return None
-    table: dict[str, str] = {"api_key": key}
-    for variable, name in (
-        ("OPENAI_BASE_URL", "base_url"),
-        ("OPENAI_ORG_ID", "organization"),
-        ("OPENAI_PROJECT_ID", "project"),
-    ):
-        if environ.get(variable):
-            table[name] = environ[variable]
-    return table
+    """What the environment says of the provider; the address counts, too, where the file brings the key."""
+    variables = {
+        "api_key": "OPENAI_API_KEY",
+        "base_url": "OPENAI_BASE_URL",
+        "organization": "OPENAI_ORG_ID",
+        "project": "OPENAI_PROJECT_ID",
+    }
+    return {key: environ[name] for key, name in variables.items() if environ.get(name)} or None
 
 
 plugin = BackendPlugin(
