@@ -253,7 +253,7 @@ def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
         "ASSISTANT_GATEWAY_LISTEN",
         "ASSISTANT_GATEWAY_EGRESS_ALLOW",
         "ASSISTANT_GATEWAY_TOOLS",
-        "environment",
+        "WEBHOOK_SECRET",
     } == {line.partition(":")[0] for line in lines}
 
 

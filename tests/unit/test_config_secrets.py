@@ -108,7 +108,7 @@ def test_a_secret_that_was_never_set_is_refused(tmp_path: Path, value: str) -> N
     """Eleven empty, broken or example values are refused, from a reference and from the environment alike."""
     with pytest.raises(ConfigError, match="the environment variable T "):
         load(tmp_path, TOKEN + '{ env = "T" }\n', {"T": value})
-    with pytest.raises(ConfigError, match=r"environment: webhooks\.default\.secret: the secret "):
+    with pytest.raises(ConfigError, match=r"^WEBHOOK_SECRET: the secret "):
         load_config(None, {"WEBHOOK_SECRET": value}, plugins())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ValidationError
 
@@ -55,6 +56,17 @@ def load_config(
     return _Loading(document, environ, plugins or Plugins.discover()).load(options or {})
 
 
+class _Variable(str):
+    """A value of the environment that knows its variable, wherever a plugin puts it."""
+
+    name: str
+
+    def __new__(cls, value: str, name: str) -> Self:
+        self = super().__new__(cls, value)
+        self.name = name
+        return self
+
+
 class _Loading:
     """One configuration on its way: what is merged so far, and what is wrong with it."""
 
@@ -63,6 +75,7 @@ class _Loading:
         self._file = dict(document.table) if document else {}
         self._directory = directory
         self._environ = environ
+        self._variables = {name: _Variable(value, name) for name, value in environ.items()}
         self._plugins = plugins
         self._problems = Problems(document)
         self._from_file = Reading(self._problems, environ, directory)
@@ -195,7 +208,7 @@ class _Loading:
             self._problems.add((*path, "kind"), str(error))
             return {"kind": kind}
         # The environment speaks of one provider: the backend `main`.
-        given = plugin.from_environment(self._environ) if name == "main" else None
+        given = plugin.from_environment(self._variables) if name == "main" else None
         settings = {key: value for key, value in named.items() if key != "kind"}
         return {"kind": kind, **self._plugin_table(path, plugin.settings, given or {}, settings)}
 
@@ -204,7 +217,7 @@ class _Loading:
         for plugin in self._plugins.adapters.values():
             path: KeyPath = (plugin.section,)
             try:
-                given = plugin.from_environment(self._environ)
+                given = plugin.from_environment(self._variables)
             except ConfigError as error:
                 self._problems.add(path, str(error))
                 continue
@@ -226,8 +239,7 @@ class _Loading:
     ) -> Table:
         """What the environment gives a plugin, under what the file names, both checked."""
         known, given = shapes(settings), _unnamed(given, named)
-        self._note_origins(given, path)
-        low = self._from_environment.table(given, known, path)
+        low = self._from_environment.table(self._placed(given, path), known, path)
         table = _merged(low, self._from_file.table(named, known, path))
         try:
             settings.model_validate(table)
@@ -235,13 +247,18 @@ class _Loading:
             self._problems.add_invalid(path, error, table, known)
         return table
 
-    def _note_origins(self, given: Mapping[str, object], path: KeyPath) -> None:
+    def _placed(self, given: Mapping[str, object], path: KeyPath) -> Table:
+        """The environment's table in plain values; whose variable each is, is noted."""
+        placed: Table = {}
         for key, value in given.items():
             inner = (*path, key)
             if isinstance(value, Mapping):
-                self._note_origins(value, inner)
+                placed[key] = self._placed(value, inner)
+            elif isinstance(value, _Variable):
+                placed[key], self._problems.origins[inner] = str(value), value.name
             else:
-                self._problems.origins[inner] = f"environment: {dotted(inner)}"
+                placed[key], self._problems.origins[inner] = value, f"environment: {dotted(inner)}"
+        return placed
 
     def _refuse_dangling_names(self, config: Config) -> None:
         for name, assistant in config.assistants.items():
