@@ -6,6 +6,8 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -494,3 +496,31 @@ async def test_a_name_whose_server_is_silent_holds_up_no_other(monkeypatch: pyte
     await egress.close()
 
     assert 16 == len(held_up)
+
+
+def test_a_name_whose_server_is_silent_keeps_no_process_alive() -> None:
+    """A process whose only lookup would take 60 s ends when its loop does."""
+    program = """
+import asyncio, socket, time
+from assistant_gateway.http.egress import GuardedEgress
+
+begun = asyncio.Event()
+
+async def main():
+    loop = asyncio.get_running_loop()
+
+    def look_up(*words, **more):
+        loop.call_soon_threadsafe(begun.set)
+        time.sleep(60)
+
+    socket.getaddrinfo = look_up
+    asking = asyncio.create_task(GuardedEgress().request("GET", "https://silent.example/", headers={}))
+    await begun.wait()
+    asking.cancel()
+
+asyncio.run(main())
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], timeout=30, check=False, capture_output=True)
+
+    assert 0 == ended.returncode, ended.stderr

@@ -362,7 +362,7 @@ class TestTime:
         release.set()
 
         assert "timeout" == error_of(result)
-        assert "tool.thread_left_running" in [entry["event"] for entry in logs]
+        assert "thread.left_running" in [entry["event"] for entry in logs]
         assert other.ok
         assert await asyncio.to_thread(ended.wait, WAIT)
         await toolbox.close()
@@ -401,7 +401,7 @@ class TestTime:
         third = asyncio.create_task(threads.run("third", lambda: "ran"))
         await asyncio.sleep(0)
 
-        assert not [thread for thread in threading.enumerate() if thread.name == "tool third"]
+        assert not [thread for thread in threading.enumerate() if thread.name == "third"]
         release.set()
         await asyncio.gather(*first)
         assert "ran" == await asyncio.wait_for(third, WAIT)

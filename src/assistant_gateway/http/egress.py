@@ -14,7 +14,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeAlias
 
 import aiohttp
@@ -25,6 +25,7 @@ from assistant_gateway.adapter import EgressAnswer
 from assistant_gateway.errors import AdapterError, Forbidden
 from assistant_gateway.http.addresses import Address, is_public
 from assistant_gateway.http.targets import Allowed, Refused, Target, judge, judge_plainly, read_target
+from assistant_gateway.tools.threads import Threads
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host; `OSError` when it has none."""
@@ -48,9 +49,9 @@ class GuardedEgress:
         self, allow: Sequence[str] = (), *, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         self._allowed = Allowed(allow)
-        # Of its own: names that resolve slowly must not use up the threads that everything else needs. A
-        # thread is begun when there is none idle; a few would be used up by one name whose server is silent.
-        self._threads = ThreadPoolExecutor(max_workers=LOOKUPS, thread_name_prefix="egress-dns")
+        # Of its own: names that resolve slowly must not use up the threads that everything else needs, nor
+        # keep the process from exiting. Fewer would be used up by one name whose server is silent.
+        self._threads = Threads(LOOKUPS)
         self._resolve = resolve or self._ask_system
         self._tls = tls
 
@@ -88,8 +89,7 @@ class GuardedEgress:
             raise AdapterError(f"no answer: {type(error).__name__}") from error
 
     async def close(self) -> None:
-        """Let go of the resolver's threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """There is nothing to let go of: connections end with their request."""
 
     async def _checked(self, url: str) -> tuple[Target, list[Address]]:
         """The target, and the addresses that it may be reached at."""
@@ -156,8 +156,8 @@ class GuardedEgress:
         return self._tls
 
     async def _ask_system(self, host: str, port: int) -> list[str]:
-        answers = await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        answers = await self._threads.run(
+            "dns", partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         )
         return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in answers))
 

@@ -61,7 +61,7 @@ class Threads:
                 loop.call_soon_threadsafe(settle)
 
         # The threads of an executor are joined at exit: one that hangs would keep the process alive.
-        thread = threading.Thread(target=work, name=f"tool {name}", daemon=True)
+        thread = threading.Thread(target=work, name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:
@@ -71,7 +71,7 @@ class Threads:
             await ended
         except asyncio.CancelledError:
             if thread.is_alive():
-                self._log.warning("tool.thread_left_running", tool=name)
+                self._log.warning("thread.left_running", thread=name)
             raise
         if outcome.error is not None:
             raise outcome.error

@@ -178,7 +178,7 @@ class Toolbox:
             if inspect.iscoroutinefunction(tool.function):
                 value = await tool.function(**arguments)
             else:
-                value = await self._threads.run(tool.name, partial(tool.function, **arguments))
+                value = await self._threads.run(f"tool {tool.name}", partial(tool.function, **arguments))
                 if inspect.isawaitable(value):  # a plain function around an async one
                     value = await value
             return ToolResult(render(value, limit))
