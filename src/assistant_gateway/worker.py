@@ -39,6 +39,7 @@ POLL = 1.0  # seconds, the longest wait when nothing tells of new work
 RETRY = (1.0, 5.0, 30.0)  # seconds before a failed message is tried again
 GIVEN_UP = frozenset({"failed_repeatedly", "crashed_repeatedly"})  # codes of runs that end as dead letters
 OUTAGE = 600.0  # seconds; a platform that is away for less costs nobody a complete answer
+ABSENCE = 60.0  # seconds between two looks for an adapter that is not there
 
 
 class WatchesWork(WatchesRuns, WatchesReplies, Protocol):
@@ -59,6 +60,7 @@ class Worker:
         owner: Names this process in leases; unique among all that ever share the store.
         handlers: Follow every run (the user's own, telemetry).
         retry: Seconds before the second, third … try of a message that failed.
+        outage: Seconds that a platform may fail to show a complete answer before it is set aside.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Worker:
         owner: str,
         handlers: Sequence[RunHandler] = (),
         retry: Sequence[float] = RETRY,
+        outage: float = OUTAGE,
     ) -> None:
         self._store = store
         self._runner = runner
@@ -85,6 +88,8 @@ class Worker:
         self._owner = owner
         self._handlers = tuple(handlers)
         self._retry = retry
+        self._outage = outage
+        self._away: dict[int, float] = {}  # since when an answer could not be shown, by message
         self._pacer = Pacer()
         # One token wakes one claimer, which then claims until nothing is left.
         self._work: asyncio.Queue[None] = asyncio.Queue(CLAIMERS)
@@ -149,6 +154,10 @@ class Worker:
                     claim = await self._store.claim(self._owner, self._settings.lease_seconds)
             except StoreError as error:
                 self._log.error("worker.claim_failed", reason=str(error))
+                await self._pause(POLL)
+            except Exception:
+                # What can't be foreseen must not end the worker, and with it every answer under way.
+                self._log.exception("worker.claim_failed")
                 await self._pause(POLL)
             finally:
                 if claim is None:
@@ -246,13 +255,11 @@ class Worker:
         """Take the message up where it stands."""
         message = claim.message
         if message.inbound.conversation.adapter not in self._adapters:
-            self._log.error("adapter.missing", adapter=message.inbound.conversation.adapter)
-            await self._bury(claim)
+            # A process without tokens, or a chat in the terminal: the message waits for one that has them.
+            self._log.warning("adapter.missing")
+            await self._store.release(claim, delay=ABSENCE, failed=False)
             return
         if message.state is MessageState.FINAL_READY and message.run and message.answer:
-            if message.failures >= self._settings.tries and time.time() - message.accepted_at > OUTAGE:
-                await self._bury(claim)
-                return
             async with self._replying(claim, message.run) as reply:
                 await self._deliver(claim, reply, message.answer)
             return
@@ -355,11 +362,22 @@ class Worker:
                 self._log.error("reply.undeliverable", reason=str(refusal))
                 await self._bury(claim)
                 return
+            except StoreError:
+                raise
+            except Exception:
+                now = asyncio.get_running_loop().time()
+                if now - self._away.setdefault(claim.message.id, now) < self._outage:
+                    raise
+                self._log.exception("reply.given_up", seconds=self._outage)
+                await self._bury(claim)
+                return
+            self._away.pop(claim.message.id, None)
         await self._store.finish(claim, state)
         if state is MessageState.DEAD_LETTER:
             self._watch.dead_lettered(claim.message.inbound.conversation.adapter)
 
     async def _bury(self, claim: Claim) -> None:
+        self._away.pop(claim.message.id, None)
         self._log.error("message.dead_letter")
         self._watch.dead_lettered(claim.message.inbound.conversation.adapter)
         await self._store.finish(claim, MessageState.DEAD_LETTER)
