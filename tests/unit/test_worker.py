@@ -346,7 +346,7 @@ async def test_a_full_disk_in_the_middle_keeps_no_lane_for_ever(tmp_path: Path) 
 async def until_put_off(store: SqliteStore) -> None:
     """Return when the next message is due in half a minute or later."""
     async with asyncio.timeout(20):
-        while (await store.next_wake() or 0.0) < time.time() + 30:  # noqa: ASYNC110 - the store has no bell
+        while (await store.next_wake() or 0.0) < time.time() + 30:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
