@@ -351,7 +351,7 @@ async def until_put_off(store: SqliteStore) -> None:
 
 
 async def test_a_message_waits_for_a_process_that_serves_its_platform(tmp_path: Path) -> None:
-    """A gateway without the platform's adapter asks no model and loses nothing; the next one with it answers."""
+    """Without the adapter no model is asked and nothing is lost; the next process with it answers."""
     idle = ScriptedBackend(echo)
     async with House(tmp_path, idle, adapters={"python": None}) as house:
         receipt = await house.say("one")
