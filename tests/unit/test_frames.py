@@ -236,3 +236,10 @@ def test_a_framer_takes_another_text() -> None:
     framer.frame("```\ncode\nmore")
 
     assert "**new**" == framer.frame("**new")
+
+
+def test_a_line_that_only_looks_like_a_fence_opens_none() -> None:
+    """Three backticks with a fourth in their line are no fence, also while that one is held back."""
+    assert frame("*```\n```*`") == ""
+    assert frame("See *```\n```*` b") == "See *```\n```*` b`"
+    assert frame("See\n```a`") == "See\n```a```"

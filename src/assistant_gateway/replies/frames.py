@@ -17,6 +17,7 @@ from assistant_gateway.replies.inline import read
 from assistant_gateway.replies.tables import PART_OF_DASHES, PIPE, cells, ends
 
 MARKS = re.compile(r" {0,3}(?:(?:-#|[-+*>]|\d{1,9}[.)]|#{1,6})[ \t]*+)++")  # of lists, quotes, headings
+LIKE_A_FENCE = re.compile(r"[ \t>]*`{3,}[^`]*")
 QUOTED_BLANKS = re.compile(r"(?:\n[ \t>]*)+\Z")
 
 
@@ -156,6 +157,10 @@ class _LastLine:
             kept = QUOTED_BLANKS.sub("", kept)
         if not kept.strip():
             return Frame(self._trimmed(self.text.rfind("\n", 0, start) + 1))
+        line = kept.rfind("\n") + 1
+        if LIKE_A_FENCE.fullmatch(kept[line:] + inline.closers):
+            # It is none, for a backtick follows; but that one is held back.
+            return self._until(start + line, outline)
         return Frame(start + len(kept), inline.closers)
 
 
