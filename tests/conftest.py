@@ -1,10 +1,17 @@
 """What holds for all tests."""
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# On a developer's machine properties look for new examples each time; a change is judged by the same ones.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 # Failing asserts of the contract suites that we ship are shown in full, as those of the tests are.
 pytest.register_assert_rewrite("assistant_gateway.testing")

@@ -345,9 +345,15 @@ async def test_readers_that_come_at_any_moment_reach_the_end(tmp_path: Path) -> 
 
 async def test_a_message_that_was_given_up_unsaid_has_an_end(tmp_path: Path) -> None:
     """A dead letter without an answer is followed to 'message.failed', not for ever."""
-    async with House(tmp_path, ScriptedBackend(echo), adapters={}) as house:
-        message = await house.ask("Hi")
-        entries = await house.entries(message)
+    house = House(tmp_path, ScriptedBackend(echo))
+    await house.store.open()
+    receipt = await house.say("Hi")
+    claim = await house.store.claim("somebody", 30)
+    assert claim is not None
+    assert receipt.message is not None
+    await house.store.finish(claim, MessageState.DEAD_LETTER)
+    entries = await house.entries(receipt.message)
+    await house.store.close()
 
     assert events_of(entries) == ["message.accepted", "message.failed"]
 
