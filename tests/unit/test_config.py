@@ -110,14 +110,15 @@ def test_options_win_over_the_file_and_the_file_over_the_environment(tmp_path: P
     assert ("sqlite:///file.db", 0, "json") == (config.store.url, config.server.port, config.log.format)
 
 
-def test_lists_of_the_environment_are_added_to_those_of_the_file(tmp_path: Path) -> None:
-    """Two hosts of the file and two of ASSISTANT_GATEWAY_EGRESS_ALLOW make four."""
+def test_a_list_of_the_file_replaces_that_of_the_environment(tmp_path: Path) -> None:
+    """Where the file names hosts, they are all; where it does not, the environment's are."""
     environ = {"ASSISTANT_GATEWAY_EGRESS_ALLOW": "localhost:9000, ::1/128,"}
-    text = '[egress]\nallow = ["10.0.0.0/8", "internal.example"]\n'
 
-    config = load(tmp_path, text, environ)
+    named = load(tmp_path, '[egress]\nallow = ["10.0.0.0/8", "internal.example"]\n', environ)
+    unnamed = load(tmp_path, "[egress]\n", environ)
 
-    assert ("10.0.0.0/8", "internal.example", "localhost:9000", "::1/128") == config.egress.allow
+    assert ("10.0.0.0/8", "internal.example") == named.egress.allow
+    assert ("localhost:9000", "::1/128") == unnamed.egress.allow
 
 
 def test_tool_files_are_relative_to_what_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,12 +127,13 @@ def test_tool_files_are_relative_to_what_names_them(tmp_path: Path, monkeypatch:
     (tmp_path / "mine.py").touch()
     (tmp_path / "here" / "yours.py").touch()
     monkeypatch.chdir(tmp_path / "here")
+    environ = {"ASSISTANT_GATEWAY_TOOLS": "yours.py,bots.tools"}
 
-    config = load(
-        tmp_path, '[tools]\nmodules = ["mine.py"]\n', {"ASSISTANT_GATEWAY_TOOLS": "yours.py,bots.tools"}
-    )
+    from_file = load(tmp_path, '[tools]\nmodules = ["mine.py"]\n', environ)
+    from_environment = load(tmp_path, "", environ)
 
-    assert ("mine.py", str(tmp_path / "here" / "yours.py"), "bots.tools") == config.tools.modules
+    assert ("mine.py",) == from_file.tools.modules
+    assert (str(tmp_path / "here" / "yours.py"), "bots.tools") == from_environment.tools.modules
 
 
 def test_an_address_for_everybody_is_allowed_and_noted(tmp_path: Path) -> None:
@@ -247,7 +249,7 @@ def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
         "WEBHOOK_SECRET": "changeme",
     }
 
-    lines = refusal(tmp_path, '[egress]\nallow = ["also.fine"]\n', environ)
+    lines = refusal(tmp_path, "", environ)
 
     assert {
         "ASSISTANT_GATEWAY_LISTEN",
@@ -306,3 +308,10 @@ def test_a_broken_package_matters_only_to_who_uses_it(tmp_path: Path) -> None:
         load_config(None, {"SLACK_BOT_TOKEN": "x"}, plugins(BROKEN))
 
     assert "slack" not in untouched.adapters
+
+
+def test_a_platform_that_nothing_installed_serves_is_noted(tmp_path: Path) -> None:
+    """A token for Discord without its adapter starts nothing, and the operator is told."""
+    config = load(tmp_path, "", {"DISCORD_BOT_TOKEN": "unused"})
+
+    assert any("DISCORD_BOT_TOKEN" in note for note in config.notes)

@@ -1,8 +1,7 @@
 """
 Put the configuration together: defaults, then the environment, then the file, then the command line.
 
-Later sources win key by key. Only the two lists of the environment, tools and allowed hosts,
-are added to what the file names.
+Later sources win key by key; a list is one value and is replaced whole.
 """
 
 from __future__ import annotations
@@ -98,7 +97,7 @@ class _Loading:
             raise  # unreachable: a refused table has at least one problem
         self._refuse_dangling_names(config)
         self._problems.raise_if_any()
-        notes = (*self._from_file.notes, *_notes(config))
+        notes = (*self._from_file.notes, *_notes(config), *self._unserved())
         modules = dict.fromkeys((*config.tools.modules, *self._tools_of_backends(config)))
         return config.model_copy(
             update={
@@ -107,6 +106,12 @@ class _Loading:
                 "tools": config.tools.model_copy(update={"modules": tuple(modules)}),
             }
         )
+
+    def _unserved(self) -> list[str]:
+        """What the environment asks for and nothing installed can serve."""
+        if self._given("DISCORD_BOT_TOKEN") and "discord" not in self._plugins.adapters:
+            return ["DISCORD_BOT_TOKEN is set, but no Discord adapter is installed: Discord is not served"]
+        return []
 
     def _tools_of_backends(self, config: Config) -> list[str]:
         """The modules that come with the backends in use: the demo shows what function calls are."""
@@ -142,12 +147,11 @@ class _Loading:
                 self._put(table, (section, key), value, variable)
         for variable, (section, key) in _LISTS.items():
             words = [word.strip() for word in self._given(variable).split(",") if word.strip()]
-            named = _table(table.get(section)).get(key, [])
-            if words and isinstance(named, list):
-                for index in range(len(named), len(named) + len(words)):
+            if words and key not in _table(table.get(section)):
+                for index in range(len(words)):
                     self._problems.origins[section, key, index] = variable
                 found = [str(Path(word).absolute()) if _is_file(word) else word for word in words]
-                table[section] = {**_table(table.get(section)), key: [*named, *found]}
+                table[section] = {**_table(table.get(section)), key: found}
         self._refuse_missing_files(_table(table.get("tools")).get("modules"))
 
     def _refuse_missing_files(self, modules: object) -> None:
