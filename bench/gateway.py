@@ -114,17 +114,24 @@ def quantiles(took: list[float]) -> str:
     return f"p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms"
 
 
+async def sent(
+    url: str, process: psutil.Process, count: int, *, wait: int
+) -> tuple[float, list[float], float]:
+    """Send *count* messages from 32 callers: how many a second, how long each took, CPU seconds each."""
+    before = process.cpu_times()
+    speed, took = await load(
+        url, count, 32, lambda session, url, number: send(session, url, number, "Hello", wait)
+    )
+    spent = process.cpu_times()
+    return speed, took, (spent.user + spent.system - before.user - before.system) / count
+
+
 async def accepted(fsync: str) -> None:
     async with served("--backend", "hung", "--fsync", fsync) as (url, process, _):
-        before = process.cpu_times()
-        speed, took = await load(
-            url, 4000, 32, lambda session, url, number: send(session, url, number, "Hello", 0)
-        )
-        spent = process.cpu_times()
-        cpu = (spent.user + spent.system - before.user - before.system) / 4000 * 1e6
+        speed, took, cpu = await sent(url, process, 4000, wait=0)
         print(
             f"accepted signed messages, FULL, fsync +{fsync} ms, 32 callers: "
-            f"{speed:,.0f}/s, {quantiles(took)}, {cpu:.0f} µs CPU each"
+            f"{speed:,.0f}/s, {quantiles(took)}, {cpu * 1e6:.0f} µs CPU each"
         )
 
 
@@ -170,15 +177,10 @@ async def called(fsync: str) -> None:
 
 async def end_to_end() -> None:
     async with served("--backend", "echo") as (url, process, _):
-        before = process.cpu_times()
-        speed, took = await load(
-            url, 3000, 32, lambda session, url, number: send(session, url, number, "Hello", 60)
-        )
-        spent = process.cpu_times()
-        cpu = (spent.user + spent.system - before.user - before.system) / 3000 * 1000
+        speed, took, cpu = await sent(url, process, 3000, wait=60)
         print(
             f"short messages end to end, 32 callers: {speed:,.0f}/s (aim: 100), {quantiles(took)}, "
-            f"{cpu:.1f} ms CPU each"
+            f"{cpu * 1000:.1f} ms CPU each"
         )
 
 
