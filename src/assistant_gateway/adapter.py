@@ -26,6 +26,7 @@ from assistant_gateway.values import (
     Item,
     JsonObject,
     Message,
+    Rating,
     ReplyTarget,
     User,
 )
@@ -68,6 +69,15 @@ class Budget:
     seconds: float
 
 
+class Control(StrEnum):
+    """What people can ask for with a button below an answer."""
+
+    STOP = "stop"
+    REGENERATE = "regenerate"
+    FEEDBACK = "feedback"
+    """Thumbs up and thumbs down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """
@@ -77,12 +87,16 @@ class Content:
         text: Markdown as the model wrote it, already cut to the platform's length.
         final: Nothing of this post changes after it.
         answer: The whole answer; only with the last post of a finished reply.
+        controls: The buttons below this post, on platforms that have them; a post without any shows none.
+        run_id: What the buttons are about: the adapter gives it back to the intake when one is pressed.
     """
 
     text: str
     final: bool = False
     files: tuple[FileRef, ...] = ()
     answer: Answer | None = None
+    controls: tuple[Control, ...] = ()
+    run_id: str = ""
 
 
 class Verdict(StrEnum):
@@ -168,12 +182,56 @@ class Intake(Protocol):
             LookupError: *after* is no id of this message's journal.
         """
 
-    async def stop(self, conversation: Conversation, user: User) -> bool:
+    async def stop(self, conversation: Conversation, user: User, *, run_id: str = "") -> bool:
         """
-        Cancel what is being answered there; False when nothing is.
+        Cancel what is being answered there, with *run_id* only that; False when nothing is.
 
         Raises:
             NotAllowed: The user may not ask there.
+        """
+
+    async def command(self, inbound: Inbound, *, run_id: str = "") -> str:
+        """
+        Do at once what ``inbound.command`` asks for; what to tell the person, fit to be told in private.
+
+        For slash commands and buttons, whose platform has a private answer for them. A retry is accepted
+        as a message, under the inbound's id, and answered like one; with *run_id* it is refused, in words,
+        where that is not the newest answer. What is typed as a message (``/reset``) goes through `accept`.
+
+        Raises:
+            NotAllowed: The user may not ask there.
+            StoreUnavailable: Nothing was done.
+        """
+
+    async def feedback(
+        self, conversation: Conversation, user: User, run_id: str, rating: Rating, comment: str | None = None
+    ) -> bool:
+        """
+        Keep what a person thinks of an answer; False when no such run was answered in that channel.
+
+        A later word of the same person replaces the rating, and the comment unless that is None.
+
+        Raises:
+            NotAllowed: The user may not ask there.
+            StoreUnavailable: Nothing was kept.
+        """
+
+    async def edited(self, conversation: Conversation, message_id: str, text: str) -> None:
+        """
+        Its author has changed a message; what that means is the route's to say (``on_edit``).
+
+        Of no effect where the message is unknown, answered already, or says the same.
+
+        Raises:
+            StoreUnavailable: Nothing was written; tell the platform to try again.
+        """
+
+    async def deleted(self, conversation: Conversation, message_id: str) -> None:
+        """
+        A message was deleted: while it waits it is never answered, later ``on_edit`` decides.
+
+        Raises:
+            StoreUnavailable: Nothing was written; tell the platform to try again.
         """
 
     async def reset(self, conversation: Conversation, user: User) -> str:
@@ -417,6 +475,22 @@ class Egress(Protocol):
         """
 
 
+class Notes(Protocol):
+    """Small facts that survive a restart, shared by all processes of the gateway. `Store` keeps them."""
+
+    async def note(self, scope: str, key: str) -> JsonObject | None:
+        """One of them."""
+
+    async def save_note(self, scope: str, key: str, value: JsonObject) -> None:
+        """Keep one, in place of an earlier one."""
+
+    async def notes(self, scope: str) -> Mapping[str, JsonObject]:
+        """All of a scope, by their keys."""
+
+    async def forget_note(self, scope: str, key: str) -> None:
+        """Forget one; no matter whether there is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterServices:
     """
@@ -426,11 +500,14 @@ class AdapterServices:
         egress: The client for addresses that others choose.
         state_dir: A directory beside the store for small secrets; empty when there is none.
         own_hosts: ``host:port`` names under which this gateway itself listens.
+        notes: Where the adapter keeps small facts; its scopes begin with its name and a
+            colon. None where there is no store (the doctor).
     """
 
     egress: Egress
     state_dir: str = ""
     own_hosts: frozenset[str] = frozenset()
+    notes: Notes | None = None
 
 
 Settings = TypeVar("Settings", bound=BaseModel)

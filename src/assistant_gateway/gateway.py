@@ -226,6 +226,7 @@ class Gateway:
             egress=egress,
             state_dir=_state_dir(self.config.store.url),
             own_hosts=_own_hosts(self.config.server.listen),
+            notes=self.store,
         )
         return build_adapters(self.config, self._plugins, services)
 

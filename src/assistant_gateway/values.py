@@ -91,6 +91,28 @@ class FileRef:
     size: int
 
 
+class Command(StrEnum):
+    """What a person may ask the gateway itself for, in words (``/reset``) or with a button."""
+
+    RESET = "reset"
+    """Begin a new thread."""
+
+    STOP = "stop"
+    """End what is being answered."""
+
+    RETRY = "retry"
+    """Answer the last question again; the last answer is forgotten."""
+
+    UNDO = "undo"
+    """Forget the last question and its answer."""
+
+    USAGE = "usage"
+    """Tell what was used."""
+
+    HELP = "help"
+    """Tell what can be asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """
@@ -107,6 +129,7 @@ class Inbound:
         instructions: Additional instructions for this run.
         metadata: The sender's own words, kept beside the message.
         reply_to: What the adapter needs to answer (a callback URL, a root message); opaque to the core.
+        command: What is asked of the gateway itself; the assistant is not asked then (but for a retry).
     """
 
     conversation: Conversation
@@ -119,6 +142,7 @@ class Inbound:
     instructions: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     reply_to: JsonObject = field(default_factory=dict)
+    command: Command | None = None
 
 
 class Busy(StrEnum):
@@ -318,6 +342,24 @@ class Post:
     part: int
     id: str = ""
     text: str = ""
+
+
+class Rating(StrEnum):
+    """What a person thinks of an answer."""
+
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One person's word on one answer; a later word replaces it. ``at`` is in epoch seconds."""
+
+    run_id: str
+    user: User
+    rating: Rating
+    comment: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

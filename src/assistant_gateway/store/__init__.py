@@ -228,10 +228,16 @@ class Store(Outbox, Protocol):
         """A file and its bytes."""
 
     async def note(self, scope: str, key: str) -> JsonObject | None:
-        """A small fact (a backend's state, a calibration): a cache, never the truth."""
+        """A small fact: a backend's state, a calibration, an adapter's installation."""
 
     async def save_note(self, scope: str, key: str, value: JsonObject) -> None:
         """Keep a small fact."""
+
+    async def notes(self, scope: str) -> Mapping[str, JsonObject]:
+        """All small facts of a scope, by their keys."""
+
+    async def forget_note(self, scope: str, key: str) -> None:
+        """Forget a small fact; no matter whether there is one."""
 
     # Housekeeping
 

@@ -242,6 +242,13 @@ class SqliteStore:
     async def save_note(self, scope: str, key: str, value: JsonObject) -> None:
         await self._write(lambda db: db.run("save_note", scope=scope, key=key, value=dumps(value)))
 
+    async def notes(self, scope: str) -> Mapping[str, JsonObject]:
+        found = await self._read(lambda db: db.all("notes", scope=scope))
+        return {cast(str, key): loads(cast(str, value)) for key, value in found}
+
+    async def forget_note(self, scope: str, key: str) -> None:
+        await self._write(lambda db: db.run("forget_note", scope=scope, key=key))
+
     # Outbox
 
     async def enqueue(self, delivery: Delivery) -> bool:

@@ -313,6 +313,14 @@ SELECT value FROM notes WHERE scope = :scope AND key = :key;
 INSERT INTO notes (scope, key, value) VALUES (:scope, :key, :value)
 ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value;
 
+-- name: notes
+-- All small facts of a scope.
+SELECT key, value FROM notes WHERE scope = :scope ORDER BY key;
+
+-- name: forget_note
+-- Forget a small fact.
+DELETE FROM notes WHERE scope = :scope AND key = :key;
+
 -- Outbox
 
 -- name: add_delivery

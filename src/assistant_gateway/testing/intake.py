@@ -19,7 +19,9 @@ from assistant_gateway.items import assistant_message, user_message
 from assistant_gateway.testing.outbox import MemoryOutbox
 from assistant_gateway.values import (
     Answer,
+    Command,
     Conversation,
+    Feedback,
     FileRef,
     Inbound,
     Item,
@@ -27,6 +29,7 @@ from assistant_gateway.values import (
     Lane,
     Message,
     MessageState,
+    Rating,
     Routed,
     Run,
     RunFailure,
@@ -46,6 +49,10 @@ class FakeIntake:
         knocked: Set when a message has reached `accept`, also while it is held there.
         stored: Bytes of files by their id.
         stopped: The conversations in which somebody asked to stop.
+        commands: What `command` was asked, each with the run that its button belongs to.
+        ratings: What `feedback` was told.
+        edits: What `edited` was told, by the platform's message id.
+        deletions: The platform's ids of the messages that were deleted.
     """
 
     def __init__(self, answers: Callable[[Inbound], str] | None = None) -> None:
@@ -55,6 +62,10 @@ class FakeIntake:
         self.knocked = asyncio.Event()
         self.stored: dict[str, bytes] = {}
         self.stopped: list[tuple[Conversation, User]] = []
+        self.commands: list[tuple[Inbound, str]] = []
+        self.ratings: list[Feedback] = []
+        self.edits: dict[str, str] = {}
+        self.deletions: list[str] = []
         self._answers = answers
         self._outbox = MemoryOutbox()
         self._messages: dict[int, Message] = {}
@@ -125,16 +136,49 @@ class FakeIntake:
                 return
             await self._moved(message.id, after)
 
-    async def stop(self, conversation: Conversation, user: User) -> bool:
+    async def stop(self, conversation: Conversation, user: User, *, run_id: str = "") -> bool:
         self.stopped.append((conversation, user))
         live = [
             message
             for message in self._messages.values()
-            if message.inbound.conversation == conversation and not message.state.is_final
+            if message.inbound.conversation == conversation
+            and not message.state.is_final
+            and (not run_id or (message.run is not None and message.run.id == run_id))
         ]
         for message in live:
             await self.cancel(message.inbound.message_id)
         return bool(live)
+
+    async def command(self, inbound: Inbound, *, run_id: str = "") -> str:
+        if self._failures:
+            raise self._failures.popleft()
+        assert inbound.command is not None
+        self.commands.append((inbound, run_id))
+        if inbound.command is Command.STOP:
+            await self.stop(inbound.conversation, inbound.user, run_id=run_id)
+        elif inbound.command is Command.RESET:
+            await self.reset(inbound.conversation, inbound.user)
+        elif inbound.command is Command.RETRY:
+            await self.accept(inbound)
+        return f"Done: {inbound.command.value}."
+
+    async def feedback(
+        self, conversation: Conversation, user: User, run_id: str, rating: Rating, comment: str | None = None
+    ) -> bool:
+        if self._failures:
+            raise self._failures.popleft()
+        self.ratings.append(Feedback(run_id, user, rating, comment or ""))
+        return True
+
+    async def edited(self, conversation: Conversation, message_id: str, text: str) -> None:
+        if self._failures:
+            raise self._failures.popleft()
+        self.edits[message_id] = text
+
+    async def deleted(self, conversation: Conversation, message_id: str) -> None:
+        if self._failures:
+            raise self._failures.popleft()
+        self.deletions.append(message_id)
 
     async def reset(self, conversation: Conversation, user: User) -> str:
         self._threads[conversation] = self._threads.get(conversation, 1) + 1

@@ -29,6 +29,21 @@ class FilePromises:
             await store.note("b", "ackendt1"),
         )
 
+    async def test_notes_are_read_by_scope_and_forgotten_one_by_one(self, store: Store) -> None:
+        """Two of a scope come back, not the third of another; one that is forgotten is gone for good."""
+        await store.save_note("slack:installs", "T1", {"n": 1})
+        await store.save_note("slack:installs", "T2", {"n": 2})
+        await store.save_note("slack:states", "T1", {"n": 3})
+
+        both = await store.notes("slack:installs")
+        await store.forget_note("slack:installs", "T1")
+        await store.forget_note("slack:installs", "T3")
+
+        assert {"T1": {"n": 1}, "T2": {"n": 2}} == both
+        assert {"T2": {"n": 2}} == await store.notes("slack:installs")
+        assert {"n": 3} == await store.note("slack:states", "T1")
+        assert {} == await store.notes("slack:none")
+
     async def test_what_is_not_there_is_told_so(self, store: Store) -> None:
         """The id of another tenant or adapter is unknown; a new message has no journal and no followers."""
         message = accepted(await take(store, said("m1")))
