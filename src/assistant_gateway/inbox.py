@@ -24,6 +24,7 @@ from assistant_gateway.store.text import clean
 from assistant_gateway.values import (
     Answer,
     Busy,
+    Command,
     Conversation,
     FileRef,
     Inbound,
@@ -31,6 +32,7 @@ from assistant_gateway.values import (
     Lane,
     Message,
     MessageState,
+    Rating,
     Routed,
     RunStatus,
     User,
@@ -139,8 +141,31 @@ class Inbox:
         async for entry in journal.follow(after):
             yield entry
 
-    async def stop(self, conversation: Conversation, user: User) -> bool:
+    async def stop(self, conversation: Conversation, user: User, *, run_id: str = "") -> bool:
         return await self.stop_lane(self._lane(conversation, user))
+
+    async def command(self, inbound: Inbound, *, run_id: str = "") -> str:
+        match inbound.command:
+            case Command.STOP:
+                stopped = await self.stop(inbound.conversation, inbound.user, run_id=run_id)
+                return "Stopped." if stopped else "Nothing is being answered."
+            case Command.RESET:
+                await self.reset(inbound.conversation, inbound.user)
+                return "A new conversation begins."
+            case _:
+                return "That can't be done here."
+
+    async def feedback(
+        self, conversation: Conversation, user: User, run_id: str, rating: Rating, comment: str | None = None
+    ) -> bool:
+        self._lane(conversation, user)
+        return False
+
+    async def edited(self, conversation: Conversation, message_id: str, text: str) -> None:
+        return
+
+    async def deleted(self, conversation: Conversation, message_id: str) -> None:
+        return
 
     async def stop_lane(self, lane: Lane) -> bool:
         """Cancel what is being answered in a lane; False when nothing is."""

@@ -47,7 +47,7 @@ def own_plugins() -> Plugins:
 def documented() -> Iterator[tuple[str, type[BaseModel], Mapping[str, object]]]:
     """Every table: its name, its model, and what the uncommented example has in it."""
     example = tomllib.loads(uncommented())
-    for name in ("server", "store", "log", "worker", "egress", "tools"):
+    for name in ("server", "store", "log", "worker", "replies", "egress", "tools"):
         yield name, model_of(members(shapes(Config), name)), example[name]
     yield (
         "assistants",

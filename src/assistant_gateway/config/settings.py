@@ -224,6 +224,19 @@ class RouteSettings(Section):
     )
 
 
+class RepliesSettings(Section):
+    """What people can do about answers, in words and with buttons."""
+
+    commands: bool = Field(
+        default=True,
+        description="a message that is only /reset, /stop, /retry, /undo, /usage or /help is a command",
+    )
+    controls: tuple[Literal["stop", "regenerate", "feedback"], ...] = Field(
+        default=("stop", "regenerate", "feedback"),
+        description="buttons below answers, on platforms that have them; an empty list shows none",
+    )
+
+
 class ToolSettings(Section):
     """Python modules or files with ``@tool`` functions, and limits that hold for all of them."""
 
@@ -295,6 +308,7 @@ class Config(Section):
     tools: ToolSettings = ToolSettings()
     egress: EgressSettings = EgressSettings()
     worker: WorkerSettings = WorkerSettings()
+    replies: RepliesSettings = RepliesSettings()
     backends: dict[str, dict[str, object]] = Field(default_factory=dict, repr=False, validate_default=True)
     assistants: dict[str, AssistantSettings] = Field(default_factory=dict, validate_default=True)
     routes: tuple[RouteSettings, ...] = ()
