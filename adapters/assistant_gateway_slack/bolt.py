@@ -35,9 +35,9 @@ class Acknowledgement:
 
 
 class Bolt:
-    """A Bolt app that acknowledges everything; *me* tells who the bot is."""
+    """A Bolt app that acknowledges everything; *token* and *me* tell who the bot is by then."""
 
-    def __init__(self, token: str, me: Callable[[], Identity | None]) -> None:
+    def __init__(self, token: Callable[[], str], me: Callable[[], Identity | None]) -> None:
         # Bolt logs bodies of requests at INFO and what it finds in the environment as warnings.
         logger = logging.getLogger("assistant_gateway_slack.bolt")
         logger.setLevel(logging.ERROR)
@@ -61,14 +61,16 @@ class Bolt:
         return Acknowledgement(response.status, response.body or "", types[0].partition(";")[0])
 
 
-def _authorize(token: str, me: Callable[[], Identity | None]) -> Callable[[], Awaitable[AuthorizeResult]]:
+def _authorize(
+    token: Callable[[], str], me: Callable[[], Identity | None]
+) -> Callable[[], Awaitable[AuthorizeResult]]:
     async def authorize() -> AuthorizeResult:
         known = me()
         assert known is not None, "nothing is taken in before the bot knows who it is"
         return AuthorizeResult(
             enterprise_id=known.enterprise_id or None,
             team_id=known.team_id,
-            bot_token=token,
+            bot_token=token(),
             bot_id=known.bot_id,
             bot_user_id=known.user_id,
         )

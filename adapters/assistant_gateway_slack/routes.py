@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 from pydantic import SecretStr
 
-from assistant_gateway.adapter import Intake
-from assistant_gateway_slack.reception import Reception
+from assistant_gateway_slack.bolt import Acknowledgement
 from assistant_gateway_slack.settings import PATH
 from assistant_gateway_slack.shapes import Json
 from assistant_gateway_slack.signature import Unverified, verify
@@ -30,19 +29,23 @@ class Malformed(Exception):
 
 
 class Routes:
-    """The handler; *clock* gives epoch seconds."""
+    """
+    The handler.
+
+    Args:
+        take: Takes a payload in; raises `StoreUnavailable` where Slack must send it again.
+        clock: Gives epoch seconds.
+    """
 
     def __init__(
         self,
         secret: SecretStr,
-        reception: Reception,
-        intake: Intake,
+        take: Callable[[Json], Awaitable[Acknowledgement]],
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._secret = secret
-        self._reception = reception
-        self._intake = intake
+        self._take = take
         self._clock = clock
 
     def table(self) -> list[web.AbstractRouteDef]:
@@ -62,7 +65,7 @@ class Routes:
             return _challenged(payload.get("challenge"))
         if "ssl_check" in payload:
             return web.Response()
-        answer = await self._reception.take(payload, self._intake)
+        answer = await self._take(payload)
         return web.Response(text=answer.body, status=answer.status, content_type=answer.content_type)
 
 

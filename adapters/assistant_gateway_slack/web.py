@@ -50,6 +50,11 @@ class Web:
         return self._session
 
     @property
+    def token(self) -> SecretStr:
+        """The bot's token."""
+        return self._token
+
+    @property
     def bearer(self) -> dict[str, str]:
         """The header that proves who we are; only ever for Slack's own hosts."""
         return {"Authorization": f"Bearer {self._token.get_secret_value()}"}

@@ -1,0 +1,213 @@
+"""
+One installation of the app: its token, its people and files, what it posted, and what it hears.
+
+Nothing here is shared with another workspace: channel ids, user ids and timestamps are only unique
+within one. Every call needs stored values alone, so that any process can finish any reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from assistant_gateway.adapter import Content, Intake
+from assistant_gateway.errors import (
+    AdapterError,
+    Forbidden,
+    OutcomeUnknown,
+    PostGone,
+    RateLimited,
+    TooLong,
+)
+from assistant_gateway.values import Conversation, JsonValue, ReplyTarget
+from assistant_gateway_slack.bolt import Acknowledgement, Bolt
+from assistant_gateway_slack.downloads import Downloads
+from assistant_gateway_slack.ears import Aside, Ears
+from assistant_gateway_slack.echoes import Echoes
+from assistant_gateway_slack.history import History, Unread
+from assistant_gateway_slack.markup import FLAGS, MARKDOWN_LENGTH, inert, message
+from assistant_gateway_slack.people import People
+from assistant_gateway_slack.reception import Reception
+from assistant_gateway_slack.said import EVENT_TYPE
+from assistant_gateway_slack.settings import SlackSettings
+from assistant_gateway_slack.shapes import Json, table, tables, text
+from assistant_gateway_slack.uploads import Uploads
+from assistant_gateway_slack.web import Web
+
+SOON = 0.2  # seconds until an answer with files is tried again that was finished too early
+
+
+class Workspace:
+    """
+    What the bot hears and says in one workspace.
+
+    Args:
+        web: The Web API with the token of this installation.
+        tell: Shows an aside, soon, and does not wait.
+        intake: What the gateway offers; None until it serves.
+    """
+
+    def __init__(
+        self,
+        settings: SlackSettings,
+        web: Web,
+        *,
+        tell: Callable[[Aside], None],
+        intake: Callable[[], Intake | None],
+    ) -> None:
+        self.web = web
+        self._intake = intake
+        self._echoes = Echoes()
+        self._history = History(web)
+        self._uploads = Uploads(web, self._history)
+        ears = Ears(
+            settings,
+            People(web),
+            Downloads(web, max_files=settings.max_files, max_size=settings.max_file_size),
+            self._echoes,
+            tell,
+        )
+        bolt = Bolt(web.token.get_secret_value, lambda: web.known_identity)
+        self._reception = Reception(web, ears, bolt)
+        self._log = structlog.get_logger()
+
+    # In
+
+    async def take(self, payload: Json, intake: Intake) -> Acknowledgement:
+        """
+        Take a verified *payload* in; how Slack is answered.
+
+        Raises:
+            StoreUnavailable: It could not be kept; Slack must send it again.
+        """
+        return await self._reception.take(payload, intake)
+
+    # Out
+
+    async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
+        """As `Adapter.post`."""
+        self._refuse_early_files(content)
+        where = target.conversation
+        body: dict[str, JsonValue] = {
+            **_shown(content.text),
+            "channel": where.channel,
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"reply_key": key}},
+        }
+        if where.topic:
+            body["thread_ts"] = where.topic
+        told = await self.web.write("chat.postMessage", body, once=True)
+        ts = text(told.get("ts"))
+        if not ts:
+            raise OutcomeUnknown("chat.postMessage gave no ts")
+        if where.topic and not text(table(told.get("message")).get("thread_ts")):
+            await self._refuse_unthreaded(where, ts)
+        await self._put_files(where, ts, content)
+        return ts
+
+    async def edit(self, target: ReplyTarget, post_id: str, content: Content) -> None:
+        """As `Adapter.edit`."""
+        self._refuse_early_files(content)
+        where = target.conversation
+        await self._update(where, post_id, content.text)
+        await self._put_files(where, post_id, content)
+
+    async def delete(self, target: ReplyTarget, post_id: str) -> None:
+        """As `Adapter.delete`."""
+        channel = target.conversation.channel
+        try:
+            await self.web.write("chat.delete", {"channel": channel, "ts": post_id})
+        except PostGone:
+            self._log.debug("slack.deleted_already", ts=post_id)
+        self._echoes.forget(channel, post_id)
+
+    async def find(self, target: ReplyTarget, key: str) -> str | None:
+        """As `Adapter.find`."""
+        where = target.conversation
+        if heard := self._echoes.find(where.channel, key):
+            return heard
+        try:
+            me = await self.web.identity()
+            # The answer is younger than its question, whose ts is kept with it.
+            async for each in self._history.since(where, text(target.reply_to.get("ts")) or "0"):
+                if me.posted(each) and _key(each) == key:
+                    return text(each.get("ts"))
+        except RateLimited:
+            raise
+        except (AdapterError, Unread) as error:
+            raise OutcomeUnknown(f"the thread can't be read: {error}") from error
+        return self._echoes.find(where.channel, key)
+
+    async def whisper(self, aside: Aside) -> None:
+        """
+        Show an aside to its person alone.
+
+        Raises:
+            AdapterError: Slack does not show it.
+        """
+        where = aside.conversation
+        body: dict[str, JsonValue] = {
+            "channel": where.channel,
+            "user": aside.user,
+            "text": inert(aside.text),
+            **FLAGS,
+        }
+        if where.topic:
+            body["thread_ts"] = where.topic
+        await self.web.write("chat.postEphemeral", body)
+
+    async def _update(self, where: Conversation, post_id: str, markdown: str) -> None:
+        await self.web.write("chat.update", {**_shown(markdown), "channel": where.channel, "ts": post_id})
+
+    async def _refuse_unthreaded(self, where: Conversation, ts: str) -> None:
+        """
+        Take a post back that Slack has put beside its thread, whose root is gone.
+
+        Raises:
+            Forbidden: It was so: nobody wants the answer there any more.
+        """
+        try:
+            told = await self.web.read("conversations.replies", channel=where.channel, ts=ts, limit=1)
+            seen = next((each for each in tables(told.get("messages")) if each.get("ts") == ts), {})
+            if not seen or text(seen.get("thread_ts")) == where.topic:
+                return
+            await self.web.write("chat.delete", {"channel": where.channel, "ts": ts})
+        except AdapterError as error:
+            self._log.warning("slack.unthreaded", ts=ts, error=str(error))
+            return
+        raise Forbidden("the thread's first message is gone")
+
+    def _refuse_early_files(self, content: Content) -> None:
+        """
+        An answer that is finished while the gateway starts waits a moment for its files' bytes.
+
+        Raises:
+            RateLimited: The gateway does not serve yet.
+        """
+        if content.files and self._intake() is None:
+            raise RateLimited(SOON, "the gateway does not serve yet")
+
+    async def _put_files(self, where: Conversation, post_id: str, content: Content) -> None:
+        """Put the files of a finished answer below it; one that Slack does not take is told in the answer."""
+        intake = self._intake()
+        if not content.files or intake is None:
+            return
+        failed = await self._uploads.put(intake, where, post_id, content.files)
+        if failed:
+            note = f"\n\n_These files could not be put here: {', '.join(failed)}._"
+            try:
+                await self._update(where, post_id, content.text + note)
+            except AdapterError as error:
+                self._log.warning("slack.note_failed", error=str(error))
+
+
+def _shown(markdown: str) -> dict[str, JsonValue]:
+    if len(inert(markdown)) > MARKDOWN_LENGTH:
+        raise TooLong("msg_too_long")
+    return dict(message(markdown))
+
+
+def _key(posted: Json) -> str:
+    metadata = table(posted.get("metadata"))
+    key = table(metadata.get("event_payload")).get("reply_key")
+    return text(key) if metadata.get("event_type") == EVENT_TYPE else ""
