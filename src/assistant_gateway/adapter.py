@@ -340,6 +340,26 @@ class HasBudgets(Protocol):
 
 
 @runtime_checkable
+class ShowsTyping(Protocol):
+    """
+    An adapter whose platform shows that an answer is being made ("typing…", "Working…").
+
+    Neither call waits for the platform, and a failure is the adapter's own to log: no answer is late for it.
+
+    Attributes:
+        typing_seconds: How long the platform shows it; `working` is called again before that is over.
+    """
+
+    typing_seconds: float
+
+    async def working(self, target: ReplyTarget) -> None:
+        """An answer to *target* is being made, by this process; also when it goes on after a crash."""
+
+    async def rested(self, target: ReplyTarget) -> None:
+        """The answer to *target* is over in this process, however it ended."""
+
+
+@runtime_checkable
 class AddsRoutes(Protocol):
     """An adapter with HTTP routes of its own in the gateway's server."""
 

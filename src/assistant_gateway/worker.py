@@ -27,6 +27,7 @@ from assistant_gateway.execution import WatchesRuns
 from assistant_gateway.handler import Handlers, RunHandler
 from assistant_gateway.journal import Journals
 from assistant_gateway.listeners import Listeners
+from assistant_gateway.presence import working
 from assistant_gateway.replies import Reply, Undeliverable
 from assistant_gateway.replies.pacing import Pacer
 from assistant_gateway.replies.posts import WatchesReplies
@@ -337,9 +338,10 @@ class Worker:
             await self._store.save_file(file, data)
             return file
 
+        target = ReplyTarget(inbound.conversation, inbound.message_id, inbound.user, inbound.reply_to)
         reply = Reply(
             adapter,
-            ReplyTarget(inbound.conversation, inbound.message_id, inbound.user, inbound.reply_to),
+            target,
             run.id,
             save=save,
             posts=await self._store.posts(run.id) if run.attempt > 1 or claim.message.attempts else [],
@@ -348,7 +350,8 @@ class Worker:
             keep_file=keep_file,
         )
         try:
-            yield reply
+            async with working(adapter, target):
+                yield reply
         finally:
             reply.leave()
 
