@@ -12,7 +12,7 @@ import asyncio
 import random
 import signal
 from collections import Counter
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,10 +21,12 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from crash.check import Checked, check
+from crash.crowd import Crowd, WorldCrowd
 from crash.fuse import POINTS
 from crash.outside import Defect
 from crash.processes import Place, Process, process, world
 from crash.record import Record
+from crash.slack import Mode, slack_crowd
 
 UNFINISHED = ("ready", "claimed", "answering", "final_ready")  # states of a message that is not over
 DRAIN = 60.0  # seconds
@@ -61,6 +63,7 @@ class Plan:
         calm: Seconds of undisturbed talk at the end, before the people fall silent.
         every: Seconds between two messages of one conversation, on average.
         refused: Part of the messages that the store does not take in at once.
+        slack: How people reach the gateway over Slack; None for the world's own chat and webhooks.
     """
 
     seed: int
@@ -74,6 +77,7 @@ class Plan:
     every: float = 0.4
     refused: float = 0.02
     defect: Defect = Defect.NONE
+    slack: Mode | None = None
 
 
 @dataclass(slots=True)
@@ -119,16 +123,27 @@ async def carry_out(plan: Plan, directory: Path) -> Campaign:
     campaign = Campaign(plan)
     began = asyncio.get_running_loop().time()
     connector = aiohttp.TCPConnector(force_close=True)  # no connection of ours counts as the gateway's
-    async with world(directory, plan.seed) as place, aiohttp.ClientSession(connector=connector) as session:
-        await _Driver(campaign, place, session).run()
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(world(directory, plan.seed))
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        crowd: Crowd
+        if plan.slack is not None:
+            crowd = await stack.enter_async_context(slack_crowd(place, plan.slack, seed=plan.seed))
+        else:
+            crowd = WorldCrowd(place, session, chats=plan.chats, webhooks=plan.webhooks)
+        await _Driver(campaign, place, session, crowd).run()
         async with session.get(f"{place.world}/truth") as response:
             campaign.record = Record.from_json(await response.read())
+        await crowd.tell(campaign.record)
     campaign.seconds = asyncio.get_running_loop().time() - began
     return campaign
 
 
 class _Driver:
-    def __init__(self, campaign: Campaign, place: Place, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, campaign: Campaign, place: Place, session: aiohttp.ClientSession, crowd: Crowd
+    ) -> None:
+        self._crowd = crowd
         self._campaign = campaign
         self._plan = campaign.plan
         self._place = place
@@ -161,8 +176,7 @@ class _Driver:
         plan = self._plan
         await self._ready(gateway)
         self._note_handles(gateway)
-        talk = {"gateway": self._place.url, "every": plan.every, "seed": plan.seed}
-        await self._ask("talk", {**talk, "chats": plan.chats, "webhooks": plan.webhooks})
+        await self._crowd.talk(every=plan.every, seed=plan.seed)
 
     async def _random_death(self) -> None:
         async with self._life() as gateway:
@@ -213,7 +227,7 @@ class _Driver:
         async with self._life() as gateway:
             await (self._ready(gateway) if self._campaign.handles else self._talk(gateway))
             await asyncio.sleep(self._plan.calm)
-            await self._ask("quiet", {})
+            await self._crowd.quiet()
             await self._drain()
             await self._rest(gateway)
             self._note_handles(gateway)
@@ -224,7 +238,7 @@ class _Driver:
         clock = asyncio.get_running_loop().time
         began = still_since = clock()
         while clock() - began < DRAIN:
-            waiting = await self._waiting()
+            waiting = await self._crowd.waiting()
             self._campaign.pending = await self._pending()
             if any(self._campaign.pending.values()):
                 still_since = clock()
@@ -256,7 +270,9 @@ class _Driver:
             (
                 *("--db", str(place.db), "--listen", place.listen, "--world", place.world),
                 *("--secret", place.secret, "--seed", str(plan.seed * 1000 + self._lives)),
-                *("--refused", str(plan.refused), "--defect", plan.defect.value, *options),
+                *("--refused", str(plan.refused), "--defect", plan.defect.value),
+                *self._crowd.options,
+                *options,
             ),
             place.log,
         )
@@ -277,15 +293,6 @@ class _Driver:
         self._campaign.handles.append(_handles(gateway))
 
     # Questions
-
-    async def _ask(self, what: str, body: object) -> None:
-        async with self._session.post(f"{self._place.world}/{what}", json=body) as response:
-            response.raise_for_status()
-
-    async def _waiting(self) -> int:
-        async with self._session.get(f"{self._place.world}/waiting") as response:
-            waiting: int = (await response.json())["waiting"]
-            return waiting
 
     async def _pending(self) -> dict[str, int]:
         """Unfinished messages and callbacks, as `GET /metrics` tells."""

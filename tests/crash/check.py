@@ -74,6 +74,8 @@ class _Check:
         self._effects()
         self._strangers()
         self._again()
+        for what in self._record.left_open:
+            self._break("I3", what)
         return self._checked
 
     def _break(self, invariant: str, what: str) -> None:

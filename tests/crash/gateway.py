@@ -1,7 +1,7 @@
 """
 The process that is killed: a whole gateway on a SQLite file, open to the world.
 
-    python -m crash.gateway --db FILE --listen HOST:PORT --world URL --secret whsec_…
+    python -m crash.gateway --db FILE --listen HOST:PORT --world URL --secret whsec_… [--slack TABLE]
 
 Its first line on standard output says that it is ready. SIGTERM drains it.
 """
@@ -10,22 +10,39 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import signal
 from typing import cast
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from assistant_gateway.adapter import Adapter, AdapterServices
+from assistant_gateway.adapter import Adapter, AdapterServices, Content
 from assistant_gateway.config import Config
 from assistant_gateway.gateway import Gateway
 from assistant_gateway.http.egress import GuardedEgress
 from assistant_gateway.logs import configure_logging
 from assistant_gateway.store import Store
 from assistant_gateway.store.connect import open_store
+from assistant_gateway.values import ReplyTarget
+from assistant_gateway_slack.adapter import SlackAdapter
+from assistant_gateway_slack.settings import SlackSettings
 from assistant_gateway_webhook import plugin as webhook
 from crash.fuse import POINTS, FailingStore, Fuse
 from crash.outside import Defect, WorldAdapter, WorldBackend, world_tools
+
+
+class FusedSlack(SlackAdapter):
+    """The Slack adapter, with a fail point where Slack has a post and nobody here knows its id."""
+
+    def __init__(self, settings: SlackSettings, fuse: Fuse) -> None:
+        super().__init__(settings)
+        self._fuse = fuse
+
+    async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
+        posted = await super().post(target, key, content)
+        self._fuse.reach("posted_not_saved")
+        return posted
 
 
 def config_for(options: argparse.Namespace) -> Config:
@@ -61,6 +78,9 @@ async def serve(options: argparse.Namespace) -> None:
         }
         if webhooks is not None:
             adapters[webhooks.name] = webhooks
+        if options.slack:
+            settings = SlackSettings.model_validate(json.loads(options.slack))
+            adapters["slack"] = FusedSlack(settings, fuse)
         gateway = Gateway(
             config,
             tools=world_tools(session),
@@ -83,6 +103,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--die-at", choices=("", *POINTS), default="")
     parser.add_argument("--hits", type=int, default=1)
+    parser.add_argument("--slack", default="", help="the table [slack], as JSON")
     parser.add_argument("--refused", type=float, default=0.0)
     parser.add_argument("--defect", choices=[defect.value for defect in Defect], default="")
     return parser

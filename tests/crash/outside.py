@@ -219,7 +219,9 @@ class WorldBackend:
 
     async def _lines(self, step: Step) -> AsyncIterator[Line]:
         try:
-            async with self._session.post("/model", json={"items": list(step.items)}) as response:
+            async with self._session.post(
+                "/model", json={"items": list(step.items), "run": step.run_id}
+            ) as response:
                 response.raise_for_status()
                 async for line in response.content:
                     yield Line(**json.loads(line))

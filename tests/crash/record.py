@@ -1,12 +1,14 @@
 """
 What the world has seen, as plain values that travel as JSON.
 
-Everything that happens gets a tick; a later tick happened later, for the world is one process
-with one event loop. The record knows nothing of the gateway but what the gateway has shown it.
+Everything that happens gets a tick; a later tick happened later. Ticks are microseconds of the
+machine's clock, so that two processes on it can tell what came first. The record knows nothing of
+the gateway but what the gateway has shown it.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -80,6 +82,7 @@ class Asked:
         call_id: The function call that it made; empty when it made none.
         whole: All that the run has said when this call has ended, earlier parts included.
         cut: The stream was cut off on purpose.
+        run: The gateway's id of the run.
     """
 
     tick: int
@@ -88,6 +91,7 @@ class Asked:
     call_id: str
     whole: str
     cut: bool
+    run: str = ""
 
 
 @dataclass(slots=True)
@@ -133,7 +137,12 @@ class Death:
 
 @dataclass(slots=True)
 class Record:
-    """All of it, in the order in which it happened."""
+    """
+    All of it, in the order in which it happened.
+
+    Attributes:
+        left_open: What the platform itself still shows as under way in the end, or should never have seen.
+    """
 
     said: list[Said] = field(default_factory=list)
     posts: list[Posted] = field(default_factory=list)
@@ -142,12 +151,13 @@ class Record:
     told: list[Told] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
+    left_open: list[str] = field(default_factory=list)
     dropped: int = 0
     ticks: int = 0
 
     def tick(self) -> int:
         """The time, which goes on."""
-        self.ticks += 1
+        self.ticks = max(self.ticks + 1, tick_at(time.time()))
         return self.ticks
 
     def to_json(self) -> bytes:
@@ -156,3 +166,8 @@ class Record:
     @staticmethod
     def from_json(body: bytes) -> Record:
         return TypeAdapter(Record).validate_json(body)
+
+
+def tick_at(seconds: float) -> int:
+    """The tick of a moment, given in seconds since 1970."""
+    return int(seconds * 1_000_000)

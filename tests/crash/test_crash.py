@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from crash.campaign import DRAIN, Campaign, Plan, carry_out
+from crash.campaign import DRAIN, ROUNDS, Campaign, Plan, carry_out
 from crash.controls import CONTROLS
 from crash.fuse import POINTS
 from crash.processes import STARTING
+from crash.slack import Mode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -46,6 +47,24 @@ async def test_stops_under_load_break_no_promise(tmp_path: Path) -> None:
 
     assert [0] * 6 == campaign.exit_codes
     assert_all_is_well(campaign)
+
+
+@pytest.mark.parametrize(("mode", "seed"), [("socket", 11), ("http", 12)])
+async def test_deaths_break_no_promise_in_slack(mode: Mode, seed: int, tmp_path: Path) -> None:
+    """6 random kills, and one at each of the 19 fail points that Slack has: every invariant holds."""
+    points = tuple(point for point in POINTS if point != "callback_kept")
+    plan = Plan(seed, random_kills=6, point_kills=len(points) + ROUNDS, points=points, every=1.0, slack=mode)
+
+    campaign = await carry_out(plan, tmp_path)
+
+    record = campaign.record
+    assert {} == campaign.checked.counts
+    assert 6 == campaign.kills["random"]
+    assert set() == set(points) - set(campaign.kills)
+    assert campaign.drained is not None
+    assert {0} == set(campaign.pending.values())
+    assert sum(said.acked is not None for said in record.said) > 25
+    assert record.dropped > 0
 
 
 @pytest.mark.parametrize("name", CONTROLS)

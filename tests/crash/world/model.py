@@ -42,7 +42,8 @@ class Model:
         return (web.post("/model", self._answer),)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        items: Sequence[Item] = (await request.json())["items"]
+        asked = await request.json()
+        items: Sequence[Item] = asked["items"]
         self._note_outputs(items)
         number, since = _question(items)
         self._takes[number] += 1
@@ -62,6 +63,7 @@ class Model:
                 call_id if cut is None else "",
                 "\n\n".join(text for text in said if text),
                 cut is not None,
+                asked["run"],
             )
         )
         response = web.StreamResponse()
