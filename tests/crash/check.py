@@ -19,7 +19,7 @@ from crash.record import Asked, CalledBack, Posted, Record, Said
 INVARIANTS = {
     "I1": "acknowledged messages without a final answer",
     "I2": "messages with more than one answer",
-    "I3": "posts left unfinished",
+    "I3": "posts, streams and sessions left unfinished",
     "I4": "answers in the wrong place or to another message",
     "I5": "answers out of the order of acceptance",
     "I6": "effects that happened twice",
