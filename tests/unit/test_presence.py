@@ -46,7 +46,7 @@ async def test_it_is_shown_from_the_claim_to_the_delivered_answer(tmp_path: Path
         tmp_path, ScriptedBackend(lambda step: [gate, *says("Hello.")]), adapter=adapter
     ) as house:
         await house.say("Hi", id="m1")
-        await until(lambda: adapter.signs)
+        await until(lambda: bool(adapter.signs))
         before = list(adapter.signs)
         gate.opened.set()
         await until(lambda: "rested m1" in adapter.signs)
