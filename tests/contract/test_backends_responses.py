@@ -554,7 +554,7 @@ async def test_a_thread_survives_reasoning_that_nobody_can_read(
         kept = bodies(await collect(backend, a_step("Well?", options={"reasoning": True})))
         origin = kept[0][ORIGIN]
     async with speaking(server=make_server()) as (narrow, backend):
-        kept[0][ORIGIN] = backend._origin("gpt-6.1-sol")
+        kept[0][ORIGIN] = backend._connection.mark("main", "gpt-6.1-sol")
         events = await collect(backend, a_step("Well?", *kept, "Sure?", options={"reasoning": True}))
 
     assert origin

@@ -65,8 +65,8 @@ def _from_status(status: int, said: str, retry_after: float) -> BackendError:
             )
         case 404:
             return BackendRefused(
-                f"not found (404): check the assistant's model and that base_url ends where /responses "
-                f"follows, mostly with /v1: {said}"
+                f"not found (404): check the assistant's model and that base_url ends where /responses or "
+                f"/chat/completions follows, mostly with /v1: {said}"
             )
         case 413:
             return ContextOverflow(f"the request is too large for the provider (413): {said}")
@@ -82,6 +82,8 @@ def _from_status(status: int, said: str, retry_after: float) -> BackendError:
 
 def error_object(body: object) -> JsonObject:
     """The error object in an answer's body, whichever way it is wrapped; empty when there is none."""
+    if isinstance(body, list) and body:
+        body = body[0]  # Gemini's: discuss.ai.google.dev, topic 109823
     if not isinstance(body, Mapping):
         return {}
     inner = body.get("error")

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from assistant_gateway import items
 from assistant_gateway.backends.characters import whole
 from assistant_gateway.backends.faults import error_object, from_error, quote
+from assistant_gateway.backends.jsontext import clean, parsed
 from assistant_gateway.backends.repair import OPAQUE, ORIGIN, unused_id
 from assistant_gateway.backends.slots import Part, Slot, Slots
+from assistant_gateway.backends.usage import usage_of
 from assistant_gateway.errors import BackendUnavailable, StreamCut
 from assistant_gateway.events import (
     AnnotationAdded,
@@ -31,7 +33,7 @@ from assistant_gateway.events import (
     ToolCallDelta,
     ToolCallDone,
 )
-from assistant_gateway.values import JsonObject, JsonValue, Usage
+from assistant_gateway.values import JsonObject, JsonValue
 
 _Events: TypeAlias = Iterable[StepEvent]
 _TEXTS = ("output_text", "refusal")
@@ -76,6 +78,11 @@ class Ladder:
             "error": self._failed,
         }
 
+    @property
+    def settled(self) -> bool:
+        """The outcome is known: here nothing follows it."""
+        return self.done
+
     def feed(self, event: JsonObject) -> _Events:
         """
         Our events for one of the provider's, to be iterated to the end; unknown ones give none.
@@ -89,6 +96,17 @@ class Ladder:
             kind = "error"
         rung = self._rungs.get(kind) if isinstance(kind, str) else None
         return () if rung is None or self.done else rung(event)
+
+    def end(self) -> _Events:
+        """
+        Nothing follows any more.
+
+        Raises:
+            StreamCut: The outcome is not known.
+        """
+        if not self.done:
+            raise StreamCut("the provider ended the stream in the middle of its answer")
+        return ()
 
     # Text
 
@@ -134,7 +152,7 @@ class Ladder:
         annotation = event.get("annotation")
         if isinstance(annotation, dict) and not slot.done:
             part.annotations += 1
-            yield AnnotationAdded(slot.id, _clean(annotation), number)
+            yield AnnotationAdded(slot.id, clean(annotation), number)
 
     def _close(self, slot: Slot, number: int, part: Part, text: str | None) -> _Events:
         if part.done:
@@ -222,7 +240,7 @@ class Ladder:
 
     def _rest_of_arguments(self, slot: Slot, text: str | None) -> str:
         sent = slot.arguments.text
-        if text and not whole(text).startswith(sent) and _parsed(text) != _parsed(sent):
+        if text and not whole(text).startswith(sent) and parsed(text) != parsed(sent):
             raise StreamCut("the provider contradicts the arguments of a call that it sent before")
         return slot.arguments.complete(text or None)
 
@@ -241,7 +259,7 @@ class Ladder:
             output=output if isinstance(output, str) else "" if output is None else json.dumps(output),
             ok=item.get("status", "completed") == "completed" and not item.get("error"),
         )
-        yield ItemDone(_clean({**item, "id": slot.id}))
+        yield ItemDone(clean({**item, "id": slot.id}))
 
     # Items
 
@@ -280,7 +298,7 @@ class Ladder:
             body: dict[str, JsonValue] = {**item, "id": slot.id}
             if slot.kind in OPAQUE and self._origin:
                 body[ORIGIN] = self._origin
-            yield ItemDone(_clean(body))
+            yield ItemDone(clean(body))
 
     def _message_done(self, slot: Slot, item: JsonObject) -> _Events:
         content = item.get("content")
@@ -298,7 +316,7 @@ class Ladder:
             annotations = annotations if isinstance(annotations, list) else []
             for annotation in annotations[part.annotations :]:
                 if isinstance(annotation, dict):
-                    yield AnnotationAdded(slot.id, _clean(annotation), number)
+                    yield AnnotationAdded(slot.id, clean(annotation), number)
             if content_part["type"] == "refusal":
                 kept.append({"type": "refusal", "refusal": part.text})
             else:
@@ -307,7 +325,7 @@ class Ladder:
         body: dict[str, JsonValue] = {"type": "message", "id": slot.id, "role": "assistant", "status": status}
         if isinstance(item.get("phase"), str):
             body["phase"] = item["phase"]
-        yield ItemDone(_clean({**body, "content": kept}))
+        yield ItemDone(clean({**body, "content": kept}))
 
     # Outcomes
 
@@ -330,7 +348,7 @@ class Ladder:
             if not slot.done:
                 yield from self._finish(slot, outcome)
         self.done = True
-        yield StepDone(outcome, _usage(response.get("usage")), reason)
+        yield StepDone(outcome, usage_of(response.get("usage")), reason)
 
     def _is_known(self, item: JsonObject) -> bool:
         """Whether an item of the closing summary was told before, by an id, a call id or its text."""
@@ -353,7 +371,7 @@ class Ladder:
             raise StreamCut("the provider sent the arguments of a call that it never named")
         elif slot.kind == "function_call" or slot.opened:
             if status == "completed" and slot.kind == "function_call":
-                if _parsed(slot.arguments.text or "{}") is None:
+                if parsed(slot.arguments.text or "{}") is None:
                     raise StreamCut("the provider's response ended inside a function call")
                 yield from self._function_call_done(slot, slot.body)
             elif slot.opened:
@@ -403,32 +421,3 @@ def _kind(item: JsonObject) -> str:
 def _said(content: JsonObject) -> str | None:
     text = content.get("refusal") if content.get("type") == "refusal" else content.get("text")
     return text if isinstance(text, str) else None
-
-
-def _parsed(text: str) -> object:
-    try:
-        return cast(object, json.loads(text))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _usage(told: JsonValue) -> Usage | None:
-    if not isinstance(told, dict):
-        return None
-    details = told.get("input_tokens_details")
-    return Usage(
-        _count(told.get("input_tokens")),
-        _count(told.get("output_tokens")),
-        _count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-    )
-
-
-def _count(value: JsonValue) -> int:
-    return value if type(value) is int and 0 <= value < 2**53 else 0
-
-
-def _clean(body: JsonObject) -> JsonObject:
-    """*body* without half characters, which nothing could store."""
-    text = json.dumps(body, ensure_ascii=False)
-    cleaned = whole(text)
-    return body if cleaned is text else cast(JsonObject, json.loads(cleaned))

@@ -7,10 +7,7 @@ with it, so its streams are read here. Bytes may be cut anywhere, also inside a 
 
 from __future__ import annotations
 
-import json
-import math
-from typing import cast
-
+from assistant_gateway.backends.jsontext import read
 from assistant_gateway.errors import StreamCut
 from assistant_gateway.values import JsonObject
 
@@ -92,25 +89,9 @@ def decode(data: bytes) -> JsonObject:
         StreamCut: It is not one.
     """
     try:
-        text = data.decode().strip()
-        event, end = _DECODER.raw_decode(text)
-    except (ValueError, RecursionError) as error:
+        event = read(data.decode())
+    except ValueError as error:
         raise StreamCut("the provider sent an event that is not JSON") from error
-    if type(event) is not dict or end != len(text):
+    if type(event) is not dict:
         raise StreamCut("the provider sent an event that is not a JSON object")
-    return cast(JsonObject, event)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(name)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-# Python's own parser takes NaN, Infinity and 1e999, which no other reader of our store would.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+    return event
