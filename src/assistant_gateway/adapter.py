@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -53,6 +53,10 @@ class Limits:
     edits: bool = True
     unit: Literal["characters", "utf16", "bytes"] = "characters"
     keyed: bool = False
+
+
+CallKind: TypeAlias = Literal["post", "edit", "delete", "start", "append", "stop"]
+"""What a reply asks of a platform; the last three belong to `StreamsNatively`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +303,7 @@ class Adapter(Protocol):
         Raises:
             RateLimited: The platform asked us to wait; the old text stands.
             PostGone: The post is gone or frozen; make a new one.
+            StreamOpen: The post is still a stream of a process that is gone; stop it first.
             AdapterError: Refused.
         """
 
@@ -331,7 +336,7 @@ class HasBudgets(Protocol):
     Where there are budgets, they are the pace of the replies, and ``limits.edit_interval`` is none.
     """
 
-    def budgets(self, target: ReplyTarget, call: Literal["post", "edit", "delete"]) -> Sequence[Budget]:
+    def budgets(self, target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
         """
         The budgets that one such call counts against, the narrowest first; none where nothing limits it.
 
@@ -357,6 +362,114 @@ class ShowsTyping(Protocol):
 
     async def rested(self, target: ReplyTarget) -> None:
         """The answer to *target* is over in this process, however it ended."""
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands that people see beside the text."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A tool at work: *id* is constant, *title* is for people."""
+
+    id: str
+    title: str
+    status: TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """
+    What a stream goes on with.
+
+    Attributes:
+        text: Markdown that follows what was sent; it is never taken back, and may end inside of a word.
+        tasks: New ones, and those that have changed since they were sent.
+    """
+
+    text: str = ""
+    tasks: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """
+    What one stream takes; before any of it is reached, the stream is stopped and a new post goes on.
+
+    Attributes:
+        length: Its text and the titles of its tasks, in UTF-8 bytes.
+        seconds: Its age.
+        grace: Seconds more that it may wait for the end of a paragraph.
+        tasks: How many of them.
+    """
+
+    length: int
+    seconds: float
+    grace: float = 0.0
+    tasks: int = 50
+
+
+@runtime_checkable
+class StreamsNatively(Protocol):
+    """
+    An adapter whose platform lets a post grow by pieces, which costs less than edits.
+
+    A stream is a post: it is found by its key, and once stopped or ended it is mended, or deleted.
+    """
+
+    def streams(self, target: ReplyTarget) -> StreamLimits | None:
+        """What a stream takes there; None where answers are posted and edited."""
+
+    async def start(self, target: ReplyTarget, key: str, piece: Piece) -> str:
+        """
+        Begin a stream under *key*, and return the platform's id for it; *piece* is never empty.
+
+        Raises:
+            RateLimited: Nothing was sent.
+            StreamRefused: Nothing was sent.
+            OutcomeUnknown: It may have begun; call `find` before any repetition.
+            TooLong: Nothing was sent; the piece must be shorter.
+        """
+
+    async def append(self, target: ReplyTarget, post_id: str, piece: Piece) -> None:
+        """
+        Let a stream go on.
+
+        Raises:
+            RateLimited: Nothing was appended.
+            StreamEnded: The platform has ended it, or (`StreamStopped`) a person has.
+            OutcomeUnknown: It may have been appended; it must not be repeated.
+            TooLong: Nothing was appended; the stream is full.
+            PostGone: The post is gone.
+            AdapterError: Refused.
+        """
+
+    async def stop(self, target: ReplyTarget, key: str, post_id: str, piece: Piece, content: Content) -> None:
+        """
+        End a stream with a last *piece*, which may be empty; then it shows *content*, with its buttons.
+
+        Raises:
+            RateLimited: It goes on.
+            StreamEnded: It had ended already; nothing was appended.
+            OutcomeUnknown: It may have been ended; `StreamEnded` will tell when it is stopped again.
+            TooLong: It goes on; the piece is too long.
+            PostGone: The post is gone.
+            AdapterError: Refused.
+        """
+
+    async def mend(self, target: ReplyTarget, key: str, post_id: str, content: Content) -> None:
+        """
+        Replace what a post shows that was a stream, as `edit` does.
+
+        Raises:
+            StreamOpen: It still is one.
+            Unmendable: The platform does not let it be changed.
+        """
 
 
 @runtime_checkable

@@ -12,12 +12,18 @@ Everything that can go wrong, typed by what the caller can do about it.
      │   ├─ OutcomeUnknown        it may have happened; look before you repeat it
      │   ├─ PostGone              the post to edit is gone; a new one may be made
      │   ├─ Forbidden             the bot may not speak there
-     │   └─ TooLong               split the text and try again
+     │   ├─ TooLong               split the text and try again
+     │   ├─ StreamRefused         nothing was sent; post and edit instead
+     │   ├─ StreamEnded           nothing was appended; mend the post instead
+     │   │   └─ StreamStopped     a person has ended it; that is no fault
+     │   ├─ StreamOpen            the post is still a stream; stop it first
+     │   └─ Unmendable            the post can only be deleted, and made anew
      ├─ BackendError              the step failed; ``retryable`` says whether the same step may be tried
      │   ├─ BackendUnavailable    unreachable, overloaded or rate limited; waits ``retry_after``
      │   ├─ BackendRefused        key, model or request refused; only a person can mend it
      │   ├─ ContextOverflow       the window is too large for the model
      │   └─ StreamCut             the stream ended without a terminal event
+     ├─ FileRefused               a run may not keep this file; the message says why
      ├─ NotAllowed                this person may not ask there; the message says so, for them
      └─ ToolError                 a handler says, in words for the model, why it could not do its work
 """
@@ -92,6 +98,26 @@ class TooLong(AdapterError):
     """The text is longer than the platform takes."""
 
 
+class StreamRefused(AdapterError):
+    """No stream can begin there now; nothing was sent, and a post may be made at once."""
+
+
+class StreamEnded(AdapterError):
+    """The platform has ended the stream; nothing was appended, and the post can be mended."""
+
+
+class StreamStopped(StreamEnded):
+    """A person has ended the stream, by the platform's own button."""
+
+
+class StreamOpen(AdapterError):
+    """The post is still a stream; it must be stopped before it is edited."""
+
+
+class Unmendable(AdapterError):
+    """What was streamed can't be changed any more; it can be deleted."""
+
+
 class BackendError(GatewayError):
     """
     A step failed.
@@ -134,6 +160,10 @@ class StreamCut(BackendError):
 
     code = "stream_cut"
     retryable = True
+
+
+class FileRefused(GatewayError):
+    """A run may not keep this file: it is too large, or one too many."""
 
 
 class NotAllowed(GatewayError):
