@@ -20,6 +20,9 @@ from assistant_gateway.values import JsonObject, JsonValue
 ORIGIN = "x_backend"
 """Key under which an item says which backend made it; never sent."""
 
+EXTRA = "x_extra"
+"""Key under which a call keeps what its maker wants back with it; goes to its maker alone."""
+
 INTERRUPTED = '{"error":"interrupted"}'
 """What the model is told about a call whose output nobody knows."""
 
@@ -32,15 +35,15 @@ NAME_LENGTH = 64  # characters: `FunctionTool.name` in the OpenAPI document, 202
 _ROLES = frozenset({"user", "assistant", "system", "developer"})
 
 
-def repair(bodies: Iterable[object], *, origin: str = "") -> list[JsonObject]:
+def repair(bodies: Iterable[object], *, origin: str = "", readable: bool = False) -> list[JsonObject]:
     """
     The items that may be sent, every call directly followed by its output.
 
     Messages keep their shape; calls, outputs and opaque items are rebuilt without ids. Opaque items
-    stay only where *origin* made them and what they led to still follows. Items of unknown type go,
-    and so does what an assistant said without a word.
+    stay only where *origin* made them and what they led to still follows; with *readable*, so does
+    reasoning in plain words. Items of unknown type go, and so does what an assistant said without a word.
     """
-    known = [body for body in bodies if isinstance(body, dict) and _is_known(body, origin)]
+    known = [body for body in bodies if isinstance(body, dict) and _is_known(body, origin, readable)]
     outputs = _outputs(known)
     sent: list[JsonObject] = []
     answers: list[JsonObject] = []
@@ -50,7 +53,7 @@ def repair(bodies: Iterable[object], *, origin: str = "") -> list[JsonObject]:
         following = _after_reasoning(known, position)
         if kind == "function_call":
             call_id = unused_id(str(body["call_id"]), used)
-            sent.append(_call(body, call_id))
+            sent.append(_call(body, call_id, origin))
             answers.append(items.function_call_output(call_id, outputs.get(position, INTERRUPTED)))
         elif kind == "reasoning" and following is not None and _is_made_by_model(following):
             sent.append(_reasoning(body))
@@ -64,7 +67,7 @@ def repair(bodies: Iterable[object], *, origin: str = "") -> list[JsonObject]:
     return sent
 
 
-def _is_known(body: JsonObject, origin: str) -> bool:
+def _is_known(body: JsonObject, origin: str, readable: bool) -> bool:
     kind = items.kind(body)
     if kind == "message":
         role = items.role(body)
@@ -73,8 +76,10 @@ def _is_known(body: JsonObject, origin: str) -> bool:
         return isinstance(body.get("call_id"), str) and isinstance(body.get("name"), str)
     if kind == "function_call_output":
         return isinstance(body.get("call_id"), str)
+    if kind not in OPAQUE or not origin or body.get(ORIGIN) != origin:
+        return False
     blob = body.get("encrypted_content")
-    return kind in OPAQUE and isinstance(blob, str) and bool(blob and origin) and body.get(ORIGIN) == origin
+    return (isinstance(blob, str) and bool(blob)) or (readable and bool(reasoning_text(body)))
 
 
 def _outputs(known: Sequence[JsonObject]) -> dict[int, str]:
@@ -127,18 +132,31 @@ def unused_id(call_id: str, used: set[str]) -> str:
     return found
 
 
-def _call(body: JsonObject, call_id: str) -> JsonObject:
+def reasoning_text(body: JsonObject) -> str:
+    """The plain words of a reasoning item; empty where it has none."""
+    content = body.get("content") if items.kind(body) == "reasoning" else None
+    parts = content if isinstance(content, list) else ()
+    return "".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
+
+
+def _call(body: JsonObject, call_id: str, origin: str) -> JsonObject:
     name = re.sub(r"[^a-zA-Z0-9_-]", "_", str(body["name"]))[:NAME_LENGTH] or "unknown"
-    arguments = body.get("arguments")
-    return {
+    arguments, extra = body.get("arguments"), body.get(EXTRA)
+    call: dict[str, JsonValue] = {
         "type": "function_call",
         "call_id": call_id,
         "name": name,
         "arguments": arguments if isinstance(arguments, str) and arguments else "{}",
     }
+    if isinstance(extra, dict) and origin and body.get(ORIGIN) == origin:
+        # Both keys stay: a window that was repaired once is not changed by being repaired again.
+        call |= {EXTRA: extra, ORIGIN: origin}
+    return call
 
 
 def _reasoning(body: JsonObject) -> JsonObject:
+    if not body.get("encrypted_content"):
+        return {"type": "reasoning", "content": body["content"], ORIGIN: body[ORIGIN]}
     summary = body.get("summary")
     parts: list[JsonValue] = [
         {"type": "summary_text", "text": part["text"]}

@@ -76,7 +76,7 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
     files = Inliner(step.load_file, kinds=leeway.kinds)
     body: dict[str, JsonValue] = {
         "model": model,
-        "input": await _input(step.items, leeway, files),
+        "input": await easy_items(repair(step.items, origin=leeway.origin), files, phases=leeway.encrypted),
         "store": False,
         "stream": True,
     }
@@ -110,17 +110,20 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
     return Request(body, frozenset(files.used))
 
 
-async def _input(bodies: Sequence[JsonObject], leeway: Leeway, files: Inliner) -> list[JsonValue]:
+async def easy_items(
+    bodies: Sequence[JsonObject], files: Inliner, *, phases: bool = False
+) -> list[JsonObject]:
+    """Repaired items in the provider's easy form: files inlined, and people told apart by name."""
     senders = {str(body.get("sender") or "") for body in bodies if items.role(body) == "user"} - {""}
-    sent: list[JsonValue] = []
+    sent: list[JsonObject] = []
     # The newest first: where not all files fit, the older ones are left out.
-    for body in reversed(repair(bodies, origin=leeway.origin)):
+    for body in reversed(bodies):
         kind = items.kind(body)
         if kind == "message":
             sender = label(str(body.get("sender") or "")) if len(senders) > 1 else ""
             message = await _message(body, sender, files)
             # OpenAI's newer models want it back: `EasyInputMessageParam.phase`, openai 3.54.0.
-            phase = body.get("phase") if leeway.encrypted else None
+            phase = body.get("phase") if phases else None
             sent.append({**message, "phase": phase} if phase in _PHASES else message)
         elif kind in ("function_call", "function_call_output"):
             sent.append(
