@@ -98,7 +98,7 @@ async def test_a_document_is_read_once(store: Store) -> None:
     ],
 )
 async def test_what_can_not_be_read_is_told_why(store: Store, data: bytes, why: str) -> None:
-    """A picture, a broken archive, an empty page, a damaged file: each has its reason, also the second time."""
+    """A picture, a broken archive, an empty page, a damaged file: each has its reason, each time."""
     documents = Documents(store)
 
     for _ in range(2):
