@@ -13,11 +13,22 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
+from assistant_gateway.errors import FileRefused
 from assistant_gateway.events import StepEvent
-from assistant_gateway.values import JsonObject, ToolSpec
+from assistant_gateway.values import FileRef, JsonObject, ToolSpec
 
 LoadFile = Callable[[str], Awaitable[bytes]]
 """Give the bytes of a stored file by its id; `LookupError` when it is gone."""
+
+SaveFile = Callable[[str, str, bytes], Awaitable[FileRef]]
+"""Keep a file that the model made: name, content type as the provider tells it, bytes; or `FileRefused`."""
+
+MADE_FILE_SIZE = 20_000_000  # bytes of one file that a model made; a larger one need not be fetched
+
+
+async def keep_nothing(name: str, content_type: str, data: bytes) -> FileRef:
+    """Refuse each file: for steps outside a run."""
+    raise FileRefused("no files are kept here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +44,12 @@ class Step:
         instructions: System text: assistant's, route's and run's, already joined.
         items: The window, oldest first; every call is followed by its output.
         tools: What the model may call.
+        hosted_tools: Tools that the provider runs itself, each with its ``type`` and parameters.
         max_output_tokens: Cap for this step; None leaves it to the provider.
         options: Provider options from the assistant's configuration, passed on as they are.
         state: What this backend asked to keep for the thread.
         load_file: Gives the bytes of the files that items name.
+        save_file: Keeps the files that the model makes; tell each with a `FileDone`.
     """
 
     run_id: str
@@ -50,6 +63,8 @@ class Step:
     max_output_tokens: int | None = None
     options: JsonObject = field(default_factory=dict)
     state: JsonObject = field(default_factory=dict)
+    hosted_tools: Sequence[JsonObject] = ()
+    save_file: SaveFile = keep_nothing
 
 
 class Backend(Protocol):
@@ -106,10 +121,12 @@ class BackendPlugin(Generic[Settings]):
         default_model: What an assistant without ``model`` uses.
         from_environment: The ``[backends.main]`` table as the environment gives it; None when it gives none.
         tools: Modules with tools that come with it, registered while an assistant uses it.
+        hosted_tools: The tools that the provider runs itself, and the parameters that each must be given.
     """
 
     settings: type[Settings]
     build: Callable[[str, Settings], Backend]
     default_model: str = ""
     tools: tuple[str, ...] = ()
+    hosted_tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     from_environment: Callable[[Mapping[str, str]], JsonObject | None] = field(default=lambda environ: None)

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Protocol
 
 from assistant_gateway import items
@@ -32,6 +33,7 @@ MAY_HAVE_RUN = error_output(
     "The gateway was restarted during this call: it may have run. Do not repeat it without asking.",
 )
 INTERRUPTED = error_output("interrupted", "The run ended before this call had a result; it may have run.")
+NOT_STARTED = error_output("interrupted", "The run ended before this call was started; it did not run.")
 
 
 def requested(run_id: str, call: FunctionCall) -> CallRecord:
@@ -42,13 +44,29 @@ def requested(run_id: str, call: FunctionCall) -> CallRecord:
 
 def closing(bodies: Sequence[JsonObject], records: Iterable[CallRecord]) -> list[JsonObject]:
     """The outputs that *bodies* lack: what the journal knows of a call, else that it was cut off."""
-    outputs = {call.call_id: INTERRUPTED for call in items.calls_of(bodies)}
+    # What was not journaled was not started: a call is on disk before it is made.
+    outputs = {call.call_id: NOT_STARTED for call in items.calls_of(bodies)}
     for record in records:
-        outputs[record.call.call_id] = record.output if record.state is CallState.DONE else INTERRUPTED
+        outputs[record.call.call_id] = _known(record)
     for body in bodies:
         if items.kind(body) == "function_call_output":
             outputs.pop(str(body["call_id"]), None)
     return [items.function_call_output(call_id, output) for call_id, output in outputs.items()]
+
+
+def _known(record: CallRecord) -> str:
+    match record.state:
+        case CallState.DONE:
+            return record.output
+        case CallState.STARTED:
+            return INTERRUPTED
+        case CallState.REQUESTED:
+            return NOT_STARTED
+
+
+def _is_told(line: int) -> bool:
+    """Whether people are told a call's progress line: all of the first hundred, then ever fewer of many."""
+    return bool(line % 10 ** max(0, len(str(line)) - 2) == 0)
 
 
 def output_id(run_id: str, body: JsonObject) -> str:
@@ -81,8 +99,15 @@ class Calls:
         self._emit = emit
         self._watch = watch
         self._offered = offered
+        self._started: set[str] = set()  # ids of the calls that this attempt has started
         self._slots = asyncio.Semaphore(toolbox.max_parallel)
         self._word = asyncio.Lock()  # calls run side by side, but handlers are told one thing at a time
+
+    def as_it_stands(self, record: CallRecord) -> CallRecord:
+        """*record*, which may have been started since it was taken down."""
+        if record.state is CallState.REQUESTED and record.call.call_id in self._started:
+            return replace(record, state=CallState.STARTED)
+        return record
 
     async def make(self, run: Run, records: Iterable[CallRecord]) -> list[CallRecord]:
         """Make the calls that are not done yet, in parallel; all of them with their outputs."""
@@ -106,6 +131,7 @@ class Calls:
             if record.state is not CallState.DONE:
                 record = replace(record, state=CallState.STARTED)
                 await self._store.save_call(self._claim, record)
+                self._started.add(call.call_id)
                 result = await self._toolbox.call(call, self._context(run, record), offered=self._offered)
                 record = replace(record, state=CallState.DONE, output=result.output, ok=result.ok)
                 await self._store.save_call(self._claim, record)
@@ -124,9 +150,11 @@ class Calls:
     def _context(self, run: Run, record: CallRecord) -> ToolContext:
         inbound = self._claim.message.inbound
         call_id = record.call.call_id
+        lines = count()
 
         async def progress(text: str) -> None:
-            await self._tell(ToolCallProgress(call_id, text))
+            if _is_told(next(lines)):
+                await self._tell(ToolCallProgress(call_id, text))
 
         return ToolContext(
             user=inbound.user,

@@ -20,7 +20,8 @@ from assistant_gateway import items
 from assistant_gateway.backend import Backend, Step
 from assistant_gateway.calls import Calls, WatchesCalls, closing, error_output, output_id, requested
 from assistant_gateway.config import AssistantSettings
-from assistant_gateway.errors import BackendError, StreamCut
+from assistant_gateway.credits import Credits
+from assistant_gateway.errors import BackendError, ContextOverflow, StreamCut
 from assistant_gateway.events import (
     AnnotationAdded,
     FileDone,
@@ -40,6 +41,7 @@ from assistant_gateway.events import (
     ToolCallDone,
 )
 from assistant_gateway.handler import Handlers
+from assistant_gateway.made import MadeFiles
 from assistant_gateway.speech import Speech
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.tools import Toolbox
@@ -56,11 +58,14 @@ from assistant_gateway.values import (
     ToolSpec,
     Usage,
 )
-from assistant_gateway.window import Windows, estimate, overhead
+from assistant_gateway.window import Windows, estimate, halve, overhead
 
 PAUSES = (0.5, 2.0, 5.0)  # seconds before the second, third … try of a step
 # What handlers were told can't be taken back. Thoughts are no part of the answer.
-VISIBLE = frozenset({TextDelta, ToolCallCreated, ToolCallDelta, ToolCallDone, FileDone, AnnotationAdded})
+VISIBLE = frozenset(
+    {TextDelta, TextDone, ToolCallCreated, ToolCallDelta, ToolCallDone, FileDone, AnnotationAdded}
+)
+HALVINGS = 3  # of a window that is too large for the model
 LONGEST_PAUSE = 30.0  # seconds; who asks for more is not waited for while a person waits
 
 
@@ -112,6 +117,9 @@ class Execution:
         told = (settings.instructions, claim.message.routed.instructions, *dict.fromkeys(asked))
         self._instructions = "\n\n".join(text for text in told if text)
         self._speech = Speech()
+        self._credits = Credits(tools=settings.show_tools, code=settings.show_code)
+        self._made = MadeFiles(store.save_file)
+        self._halvings = 0  # of the window, in the whole run: what was too large once is so again
         self._part: list[str] = []  # the message that is being said, not complete yet
         self._seen = False  # something of the step has been shown or done: it can't be taken back
         self._bodies: list[JsonObject] = []  # complete items that are not on the thread yet
@@ -144,13 +152,24 @@ class Execution:
         bodies = list(self._bodies)
         if self._part:
             bodies.append(items.assistant_message("".join(self._part), status="incomplete"))
-        bodies += closing(bodies, self._open.values())
+        bodies += closing(bodies, map(self._calls.as_it_stands, self._open.values()))
         run = replace(self._run, status=status, error=error)
-        answer = Answer(self._speech.text, status, run.usage, tuple(self._files), error)
+        answer = Answer(
+            self._speech.text,
+            status,
+            run.usage,
+            tuple(self._files),
+            error,
+            self._credits.citations,
+            self._credits.tools,
+        )
         return run, answer, self._as_items(bodies)
 
     async def _emit(self, event: RunEvent) -> None:
         self._speech.hear(event)
+        self._credits.hear(event)
+        if type(event) is FileDone:
+            self._files.append(event.file)
         if type(event) is ToolCallDone and event.call_id in self._open:
             record = self._open[event.call_id]
             self._open[event.call_id] = replace(
@@ -173,6 +192,10 @@ class Execution:
                 await self._emit(TextDone(item.id, text))
             if items.kind(item.body) == "function_call_output":
                 answered.add(str(item.body["call_id"]))
+            self._credits.recall(item.body)
+            if file := items.file_of(item.body):
+                self._made.count(file)
+                await self._emit(FileDone(file))
         for record in await self._store.calls(self._run.id):
             self._asked_for += 1
             if record.call.call_id not in answered:
@@ -188,10 +211,18 @@ class Execution:
         while True:
             backend = self._chain[min(attempt, len(self._chain) - 1)]
             attempt += 1
+            step = await self._next_step(backend)
             try:
-                return await self._stream(backend, await self._next_step(backend))
+                return await self._stream(backend, step)
             except BackendError as fault:
                 another = attempt < len(self._chain)
+                if isinstance(fault, ContextOverflow) and not another and self._may_halve(step):
+                    self._halvings += 1
+                    attempt -= 1
+                    structlog.get_logger().warning(
+                        "window.halved", backend=backend.name, times=self._halvings
+                    )
+                    continue
                 patient = fault.retryable and fault.retry_after <= LONGEST_PAUSE
                 if self._seen or attempt >= self._tries or not (another or patient):
                     raise
@@ -202,6 +233,10 @@ class Execution:
                 )
                 await asyncio.sleep(pause)
 
+    def _may_halve(self, step: Step) -> bool:
+        """Whether there is less to ask with, and nothing was seen of the step."""
+        return not self._seen and self._halvings < HALVINGS and len(halve(step.items)) < len(step.items)
+
     async def _next_step(self, backend: Backend) -> Step:
         window = await self._windows.window(
             self._run.thread_id,
@@ -209,6 +244,8 @@ class Execution:
             tokens=self._settings.window_tokens,
             overhead=overhead(self._instructions, self._tools),
         )
+        for _ in range(self._halvings):
+            window = halve(window)
         return Step(
             run_id=self._run.id,
             thread_id=self._run.thread_id,
@@ -220,6 +257,8 @@ class Execution:
             tools=self._tools,
             max_output_tokens=self._settings.max_output_tokens,
             options=self._settings.options,
+            hosted_tools=[tool.model_dump() for tool in self._settings.hosted_tools],
+            save_file=self._made.save,
             state=await self._store.note(f"backend:{backend.name}", self._run.thread_id) or {},
         )
 
@@ -228,10 +267,17 @@ class Execution:
         self._bodies = []
         self._seen = False
         done: StepDone | None = None
+        created: list[TextCreated] = []  # told with the first words: before them the step may be tried again
         stream = cast("AsyncGenerator[StepEvent, None]", backend.stream(step))
         async with aclosing(stream) as events:
             async for event in events:
-                self._seen = self._seen or type(event) in VISIBLE
+                if type(event) is TextCreated:
+                    created.append(event)
+                    continue
+                if type(event) in VISIBLE:
+                    self._seen = True
+                    while created:
+                        await self._emit(created.pop(0))
                 if type(event) is TextDelta:
                     self._part.append(event.delta)
                 elif type(event) is ItemDone:
@@ -239,7 +285,7 @@ class Execution:
                     if items.role(event.body) == "assistant":
                         self._part = []
                 elif type(event) is FileDone:
-                    self._files.append(event.file)
+                    self._bodies.append(items.made_file(event.file))
                 elif type(event) is StepDone:
                     done = event
                 await self._emit(event)

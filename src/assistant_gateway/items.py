@@ -55,6 +55,26 @@ def function_call_output(call_id: str, output: str) -> JsonObject:
     return {"type": "function_call_output", "call_id": call_id, "output": output}
 
 
+def made_file(file: FileRef) -> JsonObject:
+    """A file that the assistant made; ours, no provider is sent it."""
+    return {
+        "type": "file",
+        "file_id": file.id,
+        "filename": file.name,
+        "content_type": file.content_type,
+        "size": file.size,
+    }
+
+
+def file_of(body: JsonObject) -> FileRef | None:
+    """The file of a `made_file`; None for any other item."""
+    if kind(body) != "file":
+        return None
+    size = body["size"]
+    assert isinstance(size, int)
+    return FileRef(str(body["file_id"]), str(body["filename"]), str(body["content_type"]), size)
+
+
 def kind(body: JsonObject) -> str:
     """The item's type; an item without one is a message (the provider's easy form)."""
     return str(body.get("type", "message"))

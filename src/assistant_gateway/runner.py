@@ -19,6 +19,7 @@ from assistant_gateway import items
 from assistant_gateway.backend import Backend
 from assistant_gateway.calls import closing, output_id
 from assistant_gateway.config import AssistantSettings
+from assistant_gateway.credits import Credits
 from assistant_gateway.errors import BackendError
 from assistant_gateway.execution import PAUSES, Execution, WatchesRuns
 from assistant_gateway.handler import Handlers
@@ -165,7 +166,12 @@ class Runner:
         kept = [item.body for item in await self._store.run_items(run.id)]
         outputs = closing(kept, await self._store.calls(run.id))
         left = tuple(Item(output_id(run.id, body), body, run_id=run.id) for body in outputs)
-        return Outcome(run, Answer(items.said(kept), RunStatus.FAILED, run.usage, error=error), left)
+        credits = Credits()
+        for body in kept:
+            credits.recall(body)
+        files = tuple(file for body in kept if (file := items.file_of(body)))
+        answer = Answer(items.said(kept), RunStatus.FAILED, run.usage, files, error, credits.citations)
+        return Outcome(run, answer, left)
 
 
 def _why_ended(reason: str, seconds: float) -> str:

@@ -280,6 +280,36 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """
+    A source that an answer names.
+
+    Attributes:
+        title: A label on one line; untrusted.
+        url: An http or https address in plain ASCII; empty for a file that the provider searched.
+    """
+
+    title: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """
+    A tool call that people are shown below the finished answer.
+
+    Attributes:
+        name: The tool's name; untrusted.
+        code: What a hosted code interpreter ran, where the assistant shows it.
+        output: What that printed.
+    """
+
+    name: str
+    code: str = ""
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """
     The whole answer of one run, complete and never changed again.
@@ -287,6 +317,9 @@ class Answer:
     Attributes:
         text: All that the assistant said in the run, in order, parts joined by a blank line.
         status: How the run ended.
+        files: What the assistant made.
+        citations: The sources it named, each once, in the order in which it named them.
+        tools: The calls that people are shown, where the assistant's settings say so.
     """
 
     text: str
@@ -294,6 +327,8 @@ class Answer:
     usage: Usage = Usage()
     files: tuple[FileRef, ...] = ()
     error: RunFailure | None = None
+    citations: tuple[Citation, ...] = ()
+    tools: tuple[ToolUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

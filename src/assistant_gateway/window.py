@@ -68,6 +68,11 @@ def shorten(turn: Sequence[JsonObject], budget: int) -> list[JsonObject]:
     return [body for group in questions + steps for body in group]
 
 
+def halve(bodies: Sequence[JsonObject]) -> list[JsonObject]:
+    """The newer half of a window by size, in whole turns; the newest question always."""
+    return fit(bodies, sum(map(estimate, bodies)) // 2)
+
+
 class Windows:
     """Makes windows from stored threads, and learns from providers how long a token is."""
 

@@ -16,7 +16,7 @@ from assistant_gateway.config.document import Document, KeyPath, dotted, read_do
 from assistant_gateway.config.problems import Problems, suggestion
 from assistant_gateway.config.schema import shapes
 from assistant_gateway.config.secrets import Reading
-from assistant_gateway.config.settings import AssistantSettings, Config
+from assistant_gateway.config.settings import AssistantSettings, Config, HostedTool
 from assistant_gateway.errors import ConfigError
 from assistant_gateway.plugins import Plugins
 
@@ -270,11 +270,30 @@ class _Loading:
                 if backend not in config.backends:
                     text = f'there is no backend "{backend}"; {suggestion(backend, config.backends)}'
                     self._problems.add(("assistants", name, "backend"), text)
+            for index, tool in enumerate(assistant.hosted_tools):
+                if why := self._hosted_fault(config, assistant, tool):
+                    self._problems.add(("assistants", name, "hosted_tools", index), why)
         for index, route in enumerate(config.routes):
             if route.assistant not in config.assistants:
                 hint = suggestion(route.assistant, config.assistants)
                 text = f'there is no assistant "{route.assistant}"; {hint}'
                 self._problems.add(("routes", index, "assistant"), text)
+
+    def _hosted_fault(self, config: Config, assistant: AssistantSettings, tool: HostedTool) -> str:
+        """Why one of the assistant's backends can't run *tool* itself; empty when all can."""
+        for backend in assistant.backends:
+            kind = str(config.backends.get(backend, {}).get("kind"))
+            if kind not in self._plugins.kinds:
+                continue  # told already
+            known = self._plugins.backend(kind).hosted_tools
+            if not known:
+                return f'the backend "{backend}" of kind "{kind}" runs no tools itself'
+            if tool.type not in known:
+                return f'there is no hosted tool "{tool.type}"; {suggestion(tool.type, known)}'
+            missing = [key for key in known[tool.type] if not (tool.model_extra or {}).get(key)]
+            if missing:
+                return f'"{tool.type}" needs {", ".join(missing)}'
+        return ""
 
 
 def _notes(config: Config) -> list[str]:

@@ -12,7 +12,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from assistant_gateway.values import Busy
 
@@ -158,6 +167,20 @@ class LogSettings(Section):
     )
 
 
+class HostedTool(BaseModel):
+    """A tool that the provider runs itself; all but its type is passed on as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+    __pydantic_extra__: dict[str, JsonValue]
+
+    type: str = Field(min_length=1, description="code_interpreter, file_search, web_search …")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        return {"type": value} if isinstance(value, str) else value
+
+
 class AssistantSettings(Section):
     """A named assistant. Tokens are the provider's."""
 
@@ -180,6 +203,16 @@ class AssistantSettings(Section):
     max_calls: int = Field(default=32, ge=1, le=1024, description="tool calls in one run")
     run_seconds: float = Field(
         default=600.0, gt=0, le=86_400, description="seconds that a run may take before it expires"
+    )
+    hosted_tools: tuple[HostedTool, ...] = Field(
+        default=(),
+        description="tools that the provider runs itself: names, or tables with type and parameters",
+    )
+    show_tools: bool = Field(
+        default=False, description="a line below the finished answer with the tools that were used"
+    )
+    show_code: bool = Field(
+        default=False, description="below the finished answer, the code that a code interpreter ran"
     )
     options: dict[str, JsonValue] = Field(
         default_factory=dict,

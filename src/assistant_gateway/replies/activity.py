@@ -13,6 +13,7 @@ from assistant_gateway.events import (
     ToolCallDone,
     ToolCallProgress,
 )
+from assistant_gateway.replies.footnotes import shown_name
 from assistant_gateway.replies.frames import frame
 
 LINGER = 1.0  # seconds that a call has to last before it is spoken of
@@ -50,7 +51,7 @@ class Activity:
         named = [name for name, began in self._running.values() if now - began >= LINGER - 1e-6]
         if not named:
             return ""
-        names = list(dict.fromkeys(named))
+        names = list(dict.fromkeys(map(shown_name, named)))
         shown = ", ".join(names[:NAMED]) + (f" +{len(names) - NAMED}" if len(names) > NAMED else "")
         told = " ".join(next(reversed(self._told.values()), "").split())
         return f"⏳ {shown} … {frame(told[:LONGEST])}".rstrip()

@@ -1,7 +1,13 @@
-"""Honest ends: what stands below an answer that did not simply complete, or that is too long to be shown."""
+"""
+What stands below an answer: how it ended if it did not simply complete, its sources, the tools it used.
+
+An ending is no part of the text: above it stands what the model said, word for word.
+"""
 
 from __future__ import annotations
 
+from assistant_gateway.replies.footnotes import sources, used
+from assistant_gateway.replies.frames import Framer
 from assistant_gateway.values import Answer, RunStatus
 
 FILE_NAME = "answer.md"
@@ -11,15 +17,33 @@ FILE_TYPE = "text/markdown; charset=utf-8"
 def with_ending(answer: Answer) -> str:
     """The text that people see in the end; never empty."""
     note = _note(answer)
-    if not answer.text.strip():
-        return note or "_The assistant had nothing to say._"
-    return f"{answer.text}\n\n{note}" if note else answer.text
+    if not answer.text.strip() and not answer.files:
+        note = note or "_The assistant had nothing to say._"
+    text = answer.text if answer.text.strip() else ""
+    below = [part for part in (sources(answer.citations), note, used(answer.tools)) if part]
+    if below and text:
+        text = _closed(text)
+    return "\n\n".join(part for part in (text, *below) if part) or "_The assistant made a file._"
+
+
+def as_file(answer: Answer) -> str:
+    """The text and its sources, for an answer that is too long to be shown."""
+    below = sources(answer.citations)
+    return f"{_closed(answer.text)}\n\n{below}" if below else answer.text
 
 
 def below_the_first_post(answer: Answer) -> str:
     """What stands below the first post of an answer that goes on in a file."""
     goes_on = f"_The whole answer is in the file `{FILE_NAME}`._"
     return "\n\n".join(note for note in (goes_on, _note(answer)) if note)
+
+
+def _closed(text: str) -> str:
+    """*text*, whose last block of code may have been cut off: what follows must not be part of it."""
+    closers = Framer().read(f"{text}\n.").closers
+    if not closers.startswith("\n"):
+        return text
+    return text + (closers[1:] if text.endswith("\n") else closers)
 
 
 def _note(answer: Answer) -> str:

@@ -29,7 +29,7 @@ from assistant_gateway.events import RunEvent, ToolCallCreated
 from assistant_gateway.handler import RunHandler
 from assistant_gateway.replies.activity import LINGER, Activity
 from assistant_gateway.replies.continued import Pager
-from assistant_gateway.replies.ending import FILE_NAME, FILE_TYPE, below_the_first_post, with_ending
+from assistant_gateway.replies.ending import FILE_NAME, FILE_TYPE, as_file, below_the_first_post, with_ending
 from assistant_gateway.replies.pacing import Kind, Pacer, Rank, Turn
 from assistant_gateway.replies.posts import Posts, WatchesReplies
 from assistant_gateway.replies.split import measure
@@ -207,7 +207,7 @@ class Reply(RunHandler):
         if len(pages) > MOST:
             pages = self._first_and_note(answer)
             if self._file is None:
-                data = answer.text.encode("utf-8", "replace")
+                data = as_file(answer).encode("utf-8", "replace")
                 self._file = await self._keep_file(FILE_NAME, FILE_TYPE, data)
             files = (self._file, *files)
         contents = [Content(page, final=True) for page in pages[:-1]]

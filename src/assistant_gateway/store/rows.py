@@ -12,6 +12,7 @@ from assistant_gateway.values import (
     Busy,
     CallRecord,
     CallState,
+    Citation,
     Conversation,
     FileRef,
     FunctionCall,
@@ -28,6 +29,7 @@ from assistant_gateway.values import (
     RunFailure,
     RunStatus,
     Thread,
+    ToolUse,
     Usage,
     User,
 )
@@ -161,6 +163,8 @@ def answer(text: str) -> Answer:
         usage=Usage(*body["usage"]),
         files=_files(body["files"]),
         error=None if body["error"] is None else _failure(body["error"]),
+        citations=tuple(Citation(*row) for row in body.get("citations", ())),
+        tools=tuple(ToolUse(*row) for row in body.get("tools", ())),
     )
 
 
@@ -174,6 +178,8 @@ def answer_json(answer: Answer) -> str:
             "usage": [usage.input_tokens, usage.output_tokens, usage.cached_tokens],
             "files": [[file.id, file.name, file.content_type, file.size] for file in answer.files],
             "error": None if answer.error is None else _failure_json(answer.error),
+            "citations": [[citation.title, citation.url] for citation in answer.citations],
+            "tools": [[use.name, use.code, use.output] for use in answer.tools],
         }
     )
 

@@ -13,6 +13,7 @@ from assistant_gateway.values import (
     Answer,
     CallRecord,
     CallState,
+    Citation,
     FileRef,
     FunctionCall,
     MessageState,
@@ -20,6 +21,7 @@ from assistant_gateway.values import (
     Run,
     RunFailure,
     RunStatus,
+    ToolUse,
     Usage,
 )
 
@@ -46,7 +48,9 @@ class AnswerPromises:
         await store.save_post(claim, Post("run.0", 0, "p1", "Hello"))
         file = FileRef("f1", "a.png", "image/png", 3)
         error = RunFailure("cut", "It was cut off.", "x1")
-        answer = Answer("Hello", RunStatus.INCOMPLETE, Usage(10, 4, 2), (file,), error)
+        cited = (Citation("A page", "https://example.com/a"), Citation("a.pdf"))
+        used = (ToolUse("f"), ToolUse("code_interpreter", "print(1)", "1"))
+        answer = Answer("Hello", RunStatus.INCOMPLETE, Usage(10, 4, 2), (file,), error, cited, used)
         ended = replace(begun, status=RunStatus.INCOMPLETE, usage=answer.usage, error=error)
         await store.conclude(claim, ended, answer, [item("i3")], '["journal"]')
         ready = await store.message(id)
