@@ -7,7 +7,7 @@ place that knows its keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from assistant_gateway.values import FileRef, FunctionCall, JsonObject, JsonValue
 
@@ -73,6 +73,25 @@ def file_of(body: JsonObject) -> FileRef | None:
     size = body["size"]
     assert isinstance(size, int)
     return FileRef(str(body["file_id"]), str(body["filename"]), str(body["content_type"]), size)
+
+
+def file_ids(body: JsonObject) -> tuple[str, ...]:
+    """The ids of the stored files that an item names."""
+    content = body.get("content")
+    parts = content if isinstance(content, Sequence) and not isinstance(content, str) else ()
+    named = [part.get("file_id") for part in (body, *parts) if isinstance(part, Mapping)]
+    return tuple(id for id in named if isinstance(id, str))
+
+
+def logs_of(body: JsonObject) -> str:
+    """What the code of a hosted call printed."""
+    outputs = body.get("outputs")
+    logs = [
+        str(output["logs"])
+        for output in (outputs if isinstance(outputs, list) else ())
+        if isinstance(output, dict) and isinstance(output.get("logs"), str)
+    ]
+    return "\n".join(logs)
 
 
 def kind(body: JsonObject) -> str:

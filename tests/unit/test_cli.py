@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -185,16 +186,40 @@ def test_threads_are_listed_shown_and_reset(thread: str, capsys: pytest.CaptureF
 
 
 def test_a_thread_is_exported_whole(thread: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The export has the place and all items as JSON; a file of it has mode 0600."""
+    """The export has the place and all items, a line each; a file of it has mode 0600."""
     assert 0 == code_of("threads", "export", thread)
     assert 0 == code_of("threads", "export", thread, "--output", "thread.json")
 
     printed = capsys.readouterr().out
-    exported = json.loads(printed)
-    assert (thread, "room") == (exported["thread"]["id"], exported["thread"]["channel"])
-    assert ["message", "function_call", "message"] == [item["body"]["type"] for item in exported["items"]]
+    first, *others = map(json.loads, printed.splitlines())
+    assert (thread, "room") == (first["id"], first["channel"])
+    assert ["message", "function_call", "message"] == [line["body"]["type"] for line in others]
     assert printed == (tmp_path / "thread.json").read_text()
     assert 0o600 == (tmp_path / "thread.json").stat().st_mode & 0o777
+
+
+def test_all_threads_go_to_another_store(
+    thread: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `threads export` wrote is imported by a new store, once; a wrong line ends with 1 and is named."""
+    code_of("threads", "export", "--output", "all.jsonl")
+    (tmp_path / "wrong.jsonl").write_text("{}\n")
+    other = ("--store", f"sqlite:///{tmp_path / 'other.db'}")
+    asyncio.run(filled(tmp_path / "other.db"))
+
+    codes = [
+        code_of("threads", "import", name, "--replace", *other)
+        for name in ("all.jsonl", "all.jsonl", "wrong.jsonl")
+    ]
+    told = capsys.readouterr()
+    code_of("threads", "export", thread, *other)
+
+    assert [0, 0, 1] == codes
+    assert [f"{thread}  3 items", f"{thread}  is here already"] == [
+        line for line in told.out.splitlines() if line.startswith(thread)
+    ]
+    assert "wrong.jsonl: line 1: " in told.err
+    assert capsys.readouterr().out in (tmp_path / "all.jsonl").read_text()
 
 
 def test_an_unknown_thread_ends_with_one(thread: str, capsys: pytest.CaptureFixture[str]) -> None:

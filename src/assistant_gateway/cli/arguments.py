@@ -85,9 +85,31 @@ def _add_threads(
         "reset", parents=[common], help="begin a new thread in the conversation of a thread"
     )
     reset.add_argument("id", metavar="ID")
-    export = threads.add_parser("export", parents=[common], help="a whole thread as JSON")
-    export.add_argument("id", metavar="ID")
+    export = threads.add_parser("export", parents=[common], help="a whole thread, or all, as JSON Lines")
+    export.add_argument("id", metavar="ID", nargs="?", help="without it all threads")
     export.add_argument("--output", metavar="FILE", help="write it there, readable by nobody else")
+    taken = threads.add_parser("import", parents=[common], help="take in threads that were exported")
+    taken.add_argument("file", metavar="FILE")
+    taken.add_argument(
+        "--format",
+        choices=("lines", "assistants"),
+        default="lines",
+        help="lines: of `threads export`; assistants: messages of OpenAI's Assistants API (default: lines)",
+    )
+    taken.add_argument(
+        "--replace",
+        action="store_true",
+        help="go on with the imported thread also where a conversation has one",
+    )
+    taken.add_argument(
+        "--files", metavar="DIRECTORY", help="files of an Assistants export, named by their ids"
+    )
+    taken.add_argument(
+        "--places",
+        metavar="FILE",
+        help="where threads of an Assistants export go on: a line of JSON each, "
+        '{"thread": "thread_…", "adapter": "slack", "tenant": "T…", "channel": "C…", "topic": ""}',
+    )
 
 
 def _add_tools(

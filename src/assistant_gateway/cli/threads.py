@@ -5,23 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from assistant_gateway import items
 from assistant_gateway.cli.start import configured
 from assistant_gateway.cli.terminal import plain
+from assistant_gateway.cli.transfer import export_threads, import_threads
 from assistant_gateway.config import Config
 from assistant_gateway.errors import GatewayError
 from assistant_gateway.store import Store
 from assistant_gateway.store.connect import open_store
 from assistant_gateway.values import Item, JsonObject, Lane, Thread
-
-PAGE = 500  # items read at once
 
 
 def threads(arguments: argparse.Namespace) -> int:
@@ -43,20 +39,22 @@ async def visited(config: Config) -> AsyncIterator[Store]:
 
 async def _threads(arguments: argparse.Namespace, config: Config) -> int:
     async with visited(config) as store:
-        if arguments.action == "list":
-            for thread in await store.threads(limit=arguments.limit, adapter=arguments.adapter):
-                print(_line(thread))
-            return 0
-        thread = await _found(store, arguments.id)
         match arguments.action:
+            case "list":
+                for thread in await store.threads(limit=arguments.limit, adapter=arguments.adapter):
+                    print(_line(thread))
             case "show":
+                thread = await _found(store, arguments.id)
                 print(_line(thread), end="\n\n")
                 for item in await store.items(thread.id, limit=arguments.limit):
                     print(_told(item))
             case "reset":
-                print((await store.reset(thread.lane)).id)
+                print((await store.reset((await _found(store, arguments.id)).lane)).id)
+            case "export":
+                chosen = await _found(store, arguments.id) if arguments.id else None
+                await export_threads(store, chosen, arguments.output)
             case _:
-                _write(_exported(thread, await _all_items(store, thread)), arguments.output)
+                await import_threads(store, arguments)
     return 0
 
 
@@ -65,15 +63,6 @@ async def _found(store: Store, id: str) -> Thread:
     if thread is None:
         raise GatewayError(f"there is no thread {id}; see: assistant-gateway threads list")
     return thread
-
-
-async def _all_items(store: Store, thread: Thread) -> list[Item]:
-    found: list[Item] = []
-    before: int | None = None
-    while page := await store.items(thread.id, before=before, limit=PAGE):
-        found = [*page, *found]
-        before = page[0].seq
-    return found
 
 
 def _line(thread: Thread) -> str:
@@ -99,43 +88,6 @@ def _summary(body: JsonObject) -> str:
     if items.kind(body) == "function_call":
         return f"{body.get('name')}({body.get('arguments')})"
     return str(body.get("output", "")) if "output" in body else json.dumps(body, ensure_ascii=False)
-
-
-def _exported(thread: Thread, found: Sequence[Item]) -> JsonObject:
-    lane = thread.lane
-    return {
-        "thread": {
-            "id": thread.id,
-            "created_at": thread.created_at,
-            "is_current": thread.is_current,
-            "adapter": lane.adapter,
-            "tenant": lane.tenant,
-            "channel": lane.channel,
-            "topic": lane.topic,
-            "member": lane.member,
-        },
-        "items": [
-            {
-                "id": item.id,
-                "seq": item.seq,
-                "run_id": item.run_id,
-                "created_at": item.created_at,
-                "body": item.body,
-            }
-            for item in found
-        ],
-    }
-
-
-def _write(document: JsonObject, output: str | None) -> None:
-    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    if output is None:
-        sys.stdout.write(text)
-        return
-    # What people said is for nobody else on this machine.
-    descriptor = os.open(Path(output), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def _time(seconds: float) -> str:

@@ -216,6 +216,13 @@ class Store(Outbox, Protocol):
             LookupError: There is no such thread.
         """
 
+    async def import_thread(self, thread: Thread, items: Sequence[Item], *, replace: bool) -> bool:
+        """
+        Keep a thread of another store with its items, under its own id; False when it is here already.
+
+        One that was current becomes so here where its lane has no thread; with *replace* also where it has.
+        """
+
     async def run(self, id: str) -> Run | None:
         """The run with this id."""
 

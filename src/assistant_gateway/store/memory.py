@@ -64,8 +64,21 @@ def lane_of(db: Database, lane: Lane) -> tuple[int, int, int, str | None]:
 def new_thread(db: Database, lane: int) -> str:
     """The id of a new current thread; the lane must have none."""
     id = new_id("thread")
-    db.run("add_thread", id=id, lane=lane, now=db.now())
+    db.run("add_thread", id=id, lane=lane, current=1, created_at=db.now())
     return id
+
+
+def import_thread(db: Database, thread: Thread, items: Sequence[Item], replace: bool) -> bool:
+    """Keep a thread of another store under its own id; False when it is here already."""
+    if db.one("thread", id=thread.id) is not None:
+        return False
+    id, _, _, current = lane_of(db, thread.lane)
+    is_current = thread.is_current and (replace or current is None)
+    if is_current and current is not None:
+        db.run("retire_thread", lane=id)
+    db.run("add_thread", id=thread.id, lane=id, current=int(is_current), created_at=thread.created_at)
+    put_items(db, thread.id, items)
+    return True
 
 
 def keep_file(db: Database, file: FileRef, data: bytes, message: int | None = None) -> None:

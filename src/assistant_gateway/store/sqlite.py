@@ -222,6 +222,9 @@ class SqliteStore:
     async def add_items(self, thread_id: str, items: Sequence[Item]) -> None:
         await self._write(lambda db: memory.put_items(db, thread_id, items))
 
+    async def import_thread(self, thread: Thread, items: Sequence[Item], *, replace: bool) -> bool:
+        return await self._write(lambda db: memory.import_thread(db, thread, items, replace))
+
     async def run(self, id: str) -> Run | None:
         row = await self._read(lambda db: db.one("run", id=id))
         return None if row is None else rows.run(row)

@@ -247,8 +247,8 @@ WHERE id = :lane;
 -- Threads
 
 -- name: add_thread
--- A new current thread of a lane.
-INSERT INTO threads (id, lane_id, is_current, created_at) VALUES (:id, :lane, 1, :now);
+-- A new thread of a lane.
+INSERT INTO threads (id, lane_id, is_current, created_at) VALUES (:id, :lane, :current, :created_at);
 
 -- name: retire_thread
 -- The lane's current thread becomes an old one.

@@ -10,7 +10,7 @@ import pytest
 
 from assistant_gateway.store import Store
 from assistant_gateway.testing.store.samples import accepted, claimed, item, named, routed, said, take
-from assistant_gateway.values import Lane
+from assistant_gateway.values import Lane, Thread
 
 
 class ThreadPromises:
@@ -45,6 +45,38 @@ class ThreadPromises:
 
         assert (before.thread_id, "m1") == (first.message.thread_id, named(first))
         assert thread.id == after.thread_id
+
+    async def test_a_thread_of_another_store_is_taken_in_once(self, store: Store) -> None:
+        """It keeps id, age and items; the second time nothing happens; a lane with a thread keeps its own."""
+        empty, used = Lane("fake", "T1", "C1"), Lane("fake", "T1", "C2")
+        own = await store.open_thread(used)
+        first = Thread("thread_a", empty, 100.0, is_current=True)
+        second = Thread("thread_b", used, 200.0, is_current=True)
+
+        taken = [
+            await store.import_thread(first, [item("i1"), item("i2")], replace=False),
+            await store.import_thread(first, [item("i3")], replace=False),
+            await store.import_thread(second, [item("i1")], replace=False),
+        ]
+
+        assert [True, False, True] == taken
+        assert replace(first, items=2) == await store.open_thread(empty)
+        assert ["i1", "i2"] == [i.id for i in await store.items("thread_a")]
+        assert own == await store.open_thread(used)
+        assert replace(second, is_current=False, items=1) == await store.thread("thread_b")
+
+    async def test_a_thread_that_is_taken_in_may_take_the_place_of_the_current_one(
+        self, store: Store
+    ) -> None:
+        """With replace the conversation goes on with it; the thread before stays readable."""
+        lane = Lane("fake", "T1", "C1")
+        own = await store.open_thread(lane)
+        imported = Thread("thread_a", lane, 100.0, is_current=True)
+
+        await store.import_thread(imported, [item("i1")], replace=True)
+
+        assert replace(imported, items=1) == await store.open_thread(lane)
+        assert replace(own, is_current=False) == await store.thread(own.id)
 
     async def test_threads_are_listed_newest_first(self, store: Store) -> None:
         """Of 5 threads the newest 2 come first, then those before a time; another adapter's are apart."""

@@ -1,0 +1,202 @@
+"""
+Threads as JSON Lines: carried out of one gateway and into another, whole.
+
+A thread is a line of type ``thread``, followed by its files and its items, a line each; the format
+is told in docs/reference/threads.md. Reading is as strict as writing: what is not understood is
+refused with the number of its line, and a thread is taken in whole or not at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Discriminator, TypeAdapter, ValidationError
+
+from assistant_gateway import items
+from assistant_gateway.errors import GatewayError
+from assistant_gateway.store import Store
+from assistant_gateway.values import FileRef, Item, JsonObject, JsonValue, Lane, Thread
+
+VERSION = 1
+PAGE = 500  # items read at once
+
+
+class ThreadLine(BaseModel):
+    """The place and age of a thread; times are epoch seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["thread"]
+    version: Literal[1]
+    id: str
+    created_at: float
+    is_current: bool
+    adapter: str
+    tenant: str
+    channel: str
+    topic: str = ""
+    member: str = ""
+
+
+class FileLine(BaseModel):
+    """A file that an item of the thread names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["file"]
+    id: str
+    name: str
+    content_type: str
+    data: Base64Bytes
+
+
+class ItemLine(BaseModel):
+    """One entry of the thread, oldest first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["item"]
+    id: str
+    run_id: str = ""
+    created_at: float = 0.0
+    body: dict[str, object]
+
+
+_LINE: TypeAdapter[ThreadLine | FileLine | ItemLine] = TypeAdapter(
+    Annotated[ThreadLine | FileLine | ItemLine, Discriminator("type")]
+)
+
+
+class Unfit(GatewayError):
+    """A line can't be taken in; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """One thread with all that belongs to it."""
+
+    thread: Thread
+    files: list[tuple[FileRef, bytes]] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+
+
+async def lines_of(store: Store, thread: Thread) -> AsyncIterator[str]:
+    """A thread as lines of JSON, each with its line feed; a file that is no longer kept is left out."""
+    lane = thread.lane
+    yield _line(
+        {
+            "type": "thread",
+            "version": VERSION,
+            "id": thread.id,
+            "created_at": thread.created_at,
+            "is_current": thread.is_current,
+            "adapter": lane.adapter,
+            "tenant": lane.tenant,
+            "channel": lane.channel,
+            "topic": lane.topic,
+            "member": lane.member,
+        }
+    )
+    told: set[str] = set()
+    for item in await _all_items(store, thread.id):
+        for id in items.file_ids(item.body):
+            kept = await store.file(id) if id not in told else None
+            told.add(id)
+            if kept is not None:
+                file, data = kept
+                yield _line(
+                    {
+                        "type": "file",
+                        "id": file.id,
+                        "name": file.name,
+                        "content_type": file.content_type,
+                        "data": base64.b64encode(data).decode(),
+                    }
+                )
+        yield _line(
+            {
+                "type": "item",
+                "id": item.id,
+                "run_id": item.run_id,
+                "created_at": item.created_at,
+                "body": item.body,
+            }
+        )
+
+
+def carried(lines: Iterable[str]) -> Iterator[Carried]:
+    """
+    The threads that *lines* tell, one after another.
+
+    Raises:
+        Unfit: A line is not understood.
+    """
+    thread: Carried | None = None
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        try:
+            line = _LINE.validate_json(text)
+        except ValidationError as error:
+            raise Unfit(f"line {number}: {_why(error)}") from error
+        if isinstance(line, ThreadLine):
+            if thread is not None:
+                yield thread
+            thread = Carried(_thread(line))
+        elif thread is None:
+            raise Unfit(f"line {number}: a {line.type} before the first thread")
+        elif isinstance(line, FileLine):
+            file = FileRef(line.id, line.name, line.content_type, len(line.data))
+            thread.files.append((file, line.data))
+        elif not isinstance(line.body.get("type"), str):
+            raise Unfit(f"line {number}: body.type: an item has a type")
+        else:
+            body: JsonObject = json.loads(text)["body"]
+            thread.items.append(Item(line.id, body, run_id=line.run_id, created_at=line.created_at))
+    if thread is not None:
+        yield thread
+
+
+async def take_in(store: Store, told: Carried, *, replace: bool = False) -> bool:
+    """
+    Keep a thread; False when it is kept already.
+
+    It becomes the current one of its conversation where that has none; with *replace* also where it has.
+    """
+    if await store.thread(told.thread.id) is not None:
+        return False
+    for file, data in told.files:
+        await store.save_file(file, data)
+    return await store.import_thread(told.thread, told.items, replace=replace)
+
+
+async def _all_items(store: Store, thread_id: str) -> list[Item]:
+    pages: list[list[Item]] = []
+    before: int | None = None
+    while page := await store.items(thread_id, before=before, limit=PAGE):
+        pages.append(page)
+        before = page[0].seq
+    return [item for page in reversed(pages) for item in page]
+
+
+def _thread(line: ThreadLine) -> Thread:
+    lane = Lane(line.adapter, line.tenant, line.channel, line.topic, line.member)
+    return Thread(line.id, lane, line.created_at, line.is_current)
+
+
+def _line(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _why(error: ValidationError) -> str:
+    """What is wrong and where, without the text that people have said."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+__all__ = ["Carried", "Unfit", "carried", "lines_of", "take_in"]
