@@ -22,6 +22,7 @@ SETTING = re.compile(r"^#(?=[a-z_\[])", re.MULTILINE)
 ENVIRON = {
     "OPENAI_API_KEY": "sk-canary1234567",
     "PROXY_KEY": "canary-1234",
+    "LOCAL_API_KEY": "canary-1234",
     "WEBHOOK_SECRET": "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2E",
     "OLD_WEBHOOK_SECRET": "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2I",
     "WEBHOOK_TOKEN": "canary-1234",
@@ -90,7 +91,7 @@ def test_the_example_with_everything_uncommented_is_valid(tmp_path: Path) -> Non
 
     config = load_config(path, ENVIRON)
 
-    assert {"main", "demo"} == set(config.backends)
+    assert {"main", "local", "demo"} == set(config.backends)
     assert 1 == len(config.routes)
 
 

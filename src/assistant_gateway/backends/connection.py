@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LINGER = 0.1  # seconds to wait for the stream's own end, so that its connection can be used again
 PATIENCE = 2.0  # seconds to wait for the rest of an answer whose outcome is known, mostly its usage
+COMPLAINT = 4_000  # characters of a refusal that are looked at
 DONE = b"[DONE]"
 
 
@@ -74,9 +75,9 @@ class Reading(Protocol):
     def feed(self, event: JsonObject) -> Iterable[StepEvent]:
         """Our events for one of the provider's, to be iterated to the end."""
 
-    def end(self) -> Iterable[StepEvent]:
+    def end(self, *, declared: bool) -> Iterable[StepEvent]:
         """
-        The events of the end: the provider says, or shows, that nothing follows.
+        The events of the end: the stream is over, which the provider has *declared* or not.
 
         Raises:
             StreamCut: The outcome is not known.
@@ -97,15 +98,21 @@ Call: TypeAlias = "Callable[[AsyncOpenAI], AbstractAsyncContextManager[_Streamed
 
 
 class Refusal(Exception):
-    """An HTTP error, not yet final: the request may do with less."""
+    """
+    An HTTP error, not yet final: the request may do with less.
 
-    def __init__(self, error: BackendError, status: int, code: str, param: str, message: str) -> None:
+    Attributes:
+        complaint: All that the provider said of it, in whatever shape, at most `COMPLAINT` characters.
+    """
+
+    def __init__(self, error: BackendError, status: int, told: JsonObject) -> None:
         super().__init__(str(error))
         self.error = error
         self.status = status
-        self.code = code
-        self.param = param
-        self.message = message
+        self.code = str(told.get("code") or "")
+        self.param = str(told.get("param") or "")
+        self.message = str(told.get("message") or "")
+        self.complaint = str(told)[:COMPLAINT]
 
     @classmethod
     def of(cls, error: object) -> Refusal:
@@ -116,13 +123,7 @@ class Refusal(Exception):
         told: JsonObject = error_object(error.body)
         status = error.status_code
         wait = retry_after(error.response.headers)
-        return cls(
-            from_error(told, status=status, retry_after=wait),
-            status,
-            str(told.get("code") or ""),
-            str(told.get("param") or ""),
-            str(told.get("message") or ""),
-        )
+        return cls(from_error(told, status=status, retry_after=wait), status, told)
 
     @property
     def is_about_pictures(self) -> bool:
@@ -205,24 +206,21 @@ class Connection:
             now = asyncio.get_running_loop().time
             signs, heard = 0, now()
             async for chunk in chunks:
-                for data in reader.feed(chunk):
-                    for event in reading.end() if data == DONE else reading.feed(decode(data)):
-                        yield event
-                    if reading.done:
-                        await _linger(chunks)
-                        return
+                for event in _events(chunk, reader, reading):
+                    yield event
                 if reading.settled:
                     break
                 if reader.signs != signs:
                     signs, heard = reader.signs, now()
                 elif now() - heard > self._settings.timeout:
                     raise StreamCut(self._silent())
-        if reading.settled:
-            for event in await _rest(chunks, reader, reading):
+        while reading.settled and not reading.done and (chunk := await _more(chunks, PATIENCE)):
+            for event in _events(chunk, reader, reading):
                 yield event
-        for event in reading.end():
+        for event in reading.end(declared=False):
             yield event
-        await _linger(chunks)
+        while await _more(chunks, LINGER):
+            pass
 
     async def check(self) -> str:
         """Ask the provider for its models; one line about what answered. Raises as `Backend.check`."""
@@ -304,30 +302,23 @@ class Connection:
         return BackendUnavailable(f"{host} can't be reached: {cause}")
 
 
-async def _rest(chunks: AsyncIterator[bytes], reader: EventReader, reading: Reading) -> list[StepEvent]:
-    """The events that still come when the outcome is known; a server may as well break off or fall silent."""
-    import httpx2
-
-    events: list[StepEvent] = []
-    try:
-        async with asyncio.timeout(PATIENCE):
-            async for chunk in chunks:
-                for data in reader.feed(chunk):
-                    if data == DONE or reading.done:
-                        return events
-                    events.extend(reading.feed(decode(data)))
-    except (TimeoutError, httpx2.HTTPError, OSError):
-        return events
-    return events
+def _events(chunk: bytes, reader: EventReader, reading: Reading) -> Iterator[StepEvent]:
+    for data in reader.feed(chunk):
+        yield from reading.end(declared=True) if data == DONE else reading.feed(decode(data))
+        if reading.done:
+            return
 
 
-async def _linger(chunks: AsyncIterator[bytes]) -> None:
-    """Read what is left of a finished stream; a connection that is read to its end is used again."""
+async def _more(chunks: AsyncGenerator[bytes, None], seconds: float) -> bytes:
+    """
+    What follows a known outcome; empty where nothing does, or not soon, or the connection breaks.
+
+    A connection whose stream was read to its end is used again.
+    """
     import httpx2
 
     try:
-        async with asyncio.timeout(LINGER):
-            async for _ in chunks:
-                pass
+        async with asyncio.timeout(seconds):
+            return await anext(chunks, b"")
     except (TimeoutError, httpx2.HTTPError, OSError):
-        return  # the answer is complete; only the connection is lost
+        return b""

@@ -37,8 +37,8 @@ def from_error(error: JsonObject, *, status: int = 0, retry_after: float = 0.0) 
     """The error for a provider's error object, which came with an HTTP *status* or (0) inside a stream."""
     code = error.get("code")
     kind = str(error.get("type") or "")
-    if isinstance(code, int) and not isinstance(code, bool):
-        status, code = status or code, kind
+    if re.fullmatch(r"[45]\d\d", str(code)):
+        status, code = status or int(str(code)), kind
     code = str(code or "")
     said = quote(error.get("message")) or code or kind or "no reason given"
     words = {code, kind}

@@ -75,7 +75,7 @@ class Inliner:
         content = inlined(name, content_type, data)
         kind = str(content["type"])
         if kind in KINDS - self._kinds:
-            return note(name, "the provider refused files like this one")
+            return note(name, "the provider takes no files like this one")
         self._left -= len(data)
         self.used |= KINDS & {kind}
         return content

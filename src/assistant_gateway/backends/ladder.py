@@ -97,9 +97,9 @@ class Ladder:
         rung = self._rungs.get(kind) if isinstance(kind, str) else None
         return () if rung is None or self.done else rung(event)
 
-    def end(self) -> _Events:
+    def end(self, *, declared: bool) -> _Events:
         """
-        Nothing follows any more.
+        Nothing follows any more; here that is no outcome, *declared* or not.
 
         Raises:
             StreamCut: The outcome is not known.
