@@ -1,13 +1,14 @@
 """
 The Bolt app behind the gateway: what came in is on disk by then; Bolt says how Slack is answered.
 
-Every event, click, form and command has a listener, so that nothing goes unmatched (Bolt's 404 makes
-Slack repeat, and counts as a failure) and nobody sees an error. Who the bot is was learned once;
-Bolt need not ask `auth.test` for it, and loses no event when Slack is slow.
+Every event, click, form and command that is none of ours has a listener, so that nothing goes unmatched
+(Bolt's 404 makes Slack repeat, and counts as a failure) and nobody sees an error. Who the bot is was
+learned once; Bolt need not ask `auth.test` for it, and loses no event when Slack is slow.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -18,10 +19,12 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from assistant_gateway.values import JsonObject
 from assistant_gateway_slack.identity import Identity
+from assistant_gateway_slack.markup import inert
 from assistant_gateway_slack.shapes import Json
 
-NO_COMMANDS = "Commands are not answered here yet. Mention me, or write me a direct message."
+NO_COMMANDS = "I do not know that command. Mention me, or write me a direct message."
 EVERYTHING = re.compile("")
 
 
@@ -32,6 +35,23 @@ class Acknowledgement:
     status: int
     body: str
     content_type: str
+
+
+TAKEN = Acknowledgement(200, "", "text/plain")
+
+
+def privately(words: str) -> Acknowledgement:
+    """An answer to a command that only its person sees."""
+    return _json({"response_type": "ephemeral", "text": inert(words)})
+
+
+def form_error(block_id: str, words: str) -> Acknowledgement:
+    """A dialog stays open and says what is wrong."""
+    return _json({"response_action": "errors", "errors": {block_id: words}})
+
+
+def _json(body: JsonObject) -> Acknowledgement:
+    return Acknowledgement(200, json.dumps(body), "application/json")
 
 
 class Bolt:

@@ -1,5 +1,5 @@
 """
-What Slack delivers, turned into accepted messages: when `hear` returns, Slack may be told "received".
+What people write, turned into accepted messages: when `hear` returns, Slack may be told "received".
 
 Messages of one conversation go in one after another, in the order in which they came, so that a slow
 file or name does not let a later message overtake. A repetition waits behind the first delivery and
@@ -10,52 +10,56 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import structlog
 
-from assistant_gateway.adapter import Intake, Verdict
-from assistant_gateway.values import Conversation, Inbound, User
+from assistant_gateway.adapter import Intake, Receipt, Verdict
+from assistant_gateway.values import Conversation, Inbound
+from assistant_gateway_slack.asides import Aside, ahead, refusal
 from assistant_gateway_slack.downloads import Downloads
+from assistant_gateway_slack.earlier import Earlier
 from assistant_gateway_slack.echoes import Echoes
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.markup import mentioned, readable
-from assistant_gateway_slack.people import People, Person
-from assistant_gateway_slack.said import Echo, Ignored, Said, judge
+from assistant_gateway_slack.people import People, as_user
+from assistant_gateway_slack.said import ADAPTER, Deleted, Echo, Edited, Ignored, Said, judge
+from assistant_gateway_slack.sessions import titled
 from assistant_gateway_slack.settings import SlackSettings
 from assistant_gateway_slack.shapes import Json, text
+from assistant_gateway_slack.turns import Turns
 
 LOOPS_KEPT = 10_000  # conversations in which bots spoke
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """A note for one person about their own message, that is no answer."""
-
-    conversation: Conversation
-    user: str
-    text: str
+NAMED = 20  # people of one message whose names are asked for
 
 
 class Ears:
-    """Hears events; *tell* shows an aside, soon, and does not wait."""
+    """
+    Hears messages, their edits and their deletions.
+
+    Args:
+        tell: Shows an aside, soon, and does not wait.
+        looking_at: The channel that a person looks at beside the talk; tools may know it.
+    """
 
     def __init__(
         self,
         settings: SlackSettings,
         people: People,
         downloads: Downloads,
+        earlier: Earlier,
         echoes: Echoes,
         tell: Callable[[Aside], None],
+        looking_at: Callable[[str], str],
     ) -> None:
         self._settings = settings
         self._people = people
         self._downloads = downloads
+        self._earlier = earlier
         self._echoes = echoes
         self._tell = tell
-        self._turns = Turns()
+        self._looking_at = looking_at
+        self._turns: Turns[Conversation] = Turns()
         self._bots = BotTurns(settings.max_bot_turns)
         self._told: OrderedDict[str, None] = OrderedDict()
         self._log = structlog.get_logger()
@@ -67,7 +71,7 @@ class Ears:
         Raises:
             StoreUnavailable: Nothing was written; Slack must send it again.
         """
-        judged = judge(payload, me)
+        judged = judge(payload, me, agent=self._settings.view == "agent")
         match judged:
             case Echo():
                 self._echoes.hear(judged.channel, judged.key, judged.ts)
@@ -77,14 +81,14 @@ class Ears:
             case Said() if self._may_speak(judged):
                 async with self._turns.of(judged.conversation):
                     await self._accept(judged, me, intake)
+            case Edited() | Deleted():
+                async with self._turns.of(judged.conversation):
+                    await self._change(judged, me, intake)
 
     def _may_speak(self, said: Said) -> bool:
-        settings = self._settings
-        if said.is_bot and settings.ignore_bots:
+        if said.is_bot and self._settings.ignore_bots:
             return False
-        if settings.users is not None and said.user not in settings.users:
-            return False
-        return said.direct or settings.channels is None or said.channel in settings.channels
+        return self._settings.admits(said.user, said.channel, direct=said.direct)
 
     async def _accept(self, said: Said, me: Identity, intake: Intake) -> None:
         if not await self._is_for_us(said, intake):
@@ -92,16 +96,16 @@ class Ears:
         if not self._bots.allow(said):
             self._log.warning("slack.bot_loop", channel=said.channel, turns=self._settings.max_bot_turns)
             return
-        known = await intake.message(said.conversation.adapter, said.team, said.message_id)
-        inbound, notes = await self._inbound(said, me, with_files=known is None)
+        known = await intake.message(ADAPTER, said.team, said.message_id)
+        inbound, notes = await self._inbound(said, me, intake, is_new=known is None)
         receipt = await intake.accept(inbound)
         if receipt.verdict is Verdict.ACCEPTED:
-            for note in notes:
+            for note in (*notes, *ahead(receipt.ahead)):
                 self._tell(Aside(said.conversation, said.user, note))
         elif receipt.verdict is Verdict.BUSY or (
             receipt.verdict is Verdict.REFUSED and (said.direct or said.mentioned)
         ):
-            self._tell_once(said, receipt.reason, busy=receipt.verdict is Verdict.BUSY)
+            self._tell_once(said, receipt)
 
     async def _is_for_us(self, said: Said, intake: Intake) -> bool:
         """Direct messages, mentions, what is said where everything is answered, and follow-ups."""
@@ -114,70 +118,62 @@ class Ears:
             return False
         return await intake.takes_part(said.conversation)
 
+    async def _change(self, change: Edited | Deleted, me: Identity, intake: Intake) -> None:
+        if await intake.message(ADAPTER, me.team_id, change.message_id) is None:
+            return
+        if isinstance(change, Deleted):
+            await intake.deleted(change.conversation, change.message_id)
+        else:
+            words = await self._words(change.text, [], me)
+            await intake.edited(change.conversation, change.message_id, words)
+
     async def _inbound(
-        self, said: Said, me: Identity, *, with_files: bool
+        self, said: Said, me: Identity, intake: Intake, *, is_new: bool
     ) -> tuple[Inbound, tuple[str, ...]]:
         """The message as the gateway takes it; a file that was left out is told to the model, too."""
-        ids = [id for id in mentioned(said.text) if id != me.user_id]
-        people = await self._people.known([said.user, *ids[:20]])
-        names = {id: person.name for id, person in people.items() if person.name}
-        words = readable(said.text, me=me.user_id, names=names)
-        attachments, notes = await self._downloads.fetch(said.files) if with_files else ((), ())
-        shown = "\n".join(part for part in (words, *(f"[{note}]" for note in notes)) if part)
+        begins = is_new and not (said.thread_ts and await intake.takes_part(said.conversation))
+        # Who gives a command (`/reset`) asks nothing that a quotation could help with.
+        asks = not readable(said.text, me=me.user_id, names={}).startswith("/")
+
+        async def earlier_words() -> str:
+            return await self._earlier.quoted(said, me) if begins and asks else ""
+
+        earlier, (attachments, notes), words = await asyncio.gather(
+            earlier_words(),
+            self._downloads.fetch(said.files if is_new else ()),
+            self._words(said.text, [said.user], me),
+        )
+        person = (await self._people.known([said.user])).get(said.user)
+        question = "\n".join(part for part in (words, *(f"[{note}]" for note in notes)) if part)
+        team = person.team_id if person is not None else ""
+        title = {"title": titled(words)} if begins and said.topic and self._settings.view != "none" else {}
         inbound = Inbound(
             conversation=said.conversation,
             message_id=said.message_id,
-            user=_user(said, people.get(said.user, Person()), me),
-            text=shown,
+            user=as_user(said.user, person, me, is_bot=said.is_bot, is_foreign=said.is_foreign),
+            text=f"{earlier}\n\n{question}" if earlier else question,
             attachments=attachments,
             keys=said.keys,
-            reply_to={"ts": said.ts},
+            metadata={"looking_at": channel} if (channel := self._looking_at(said.user)) else {},
+            reply_to={"ts": said.ts, "team": team or me.team_id, **title},
         )
         return inbound, notes
 
-    def _tell_once(self, said: Said, reason: str, *, busy: bool) -> None:
+    async def _words(self, written: str, also: list[str], me: Identity) -> str:
+        """What a person wrote, with names for ids; *also* are people to be asked for in one go."""
+        ids = [id for id in mentioned(written) if id != me.user_id]
+        people = await self._people.known([*also, *ids[:NAMED]])
+        names = {id: person.name for id, person in people.items() if person.name}
+        return readable(written, me=me.user_id, names=names)
+
+    def _tell_once(self, said: Said, receipt: Receipt) -> None:
         """A mention comes twice, and nothing of a refused message is kept that would tell."""
         if said.message_id in self._told:
             return
         self._told[said.message_id] = None
         while len(self._told) > 1000:
             self._told.popitem(last=False)
-        begin = "Busy, not accepted" if busy else "Not accepted"
-        self._tell(Aside(said.conversation, said.user, f"{begin}: {reason}" if reason else f"{begin}."))
-
-
-def _user(said: Said, person: Person, me: Identity) -> User:
-    is_of_us = person.team_id in ("", me.team_id) or (
-        bool(me.enterprise_id) and person.enterprise_id == me.enterprise_id
-    )
-    return User(
-        id=said.user,
-        name=person.name,
-        is_bot=said.is_bot or person.is_bot,
-        is_external=said.is_foreign or person.is_guest or not is_of_us,
-    )
-
-
-class Turns:
-    """Lets one message of a conversation in at a time, in the order in which they came."""
-
-    def __init__(self) -> None:
-        self._locks: dict[Conversation, tuple[asyncio.Lock, int]] = {}
-
-    @asynccontextmanager
-    async def of(self, conversation: Conversation) -> AsyncIterator[None]:
-        """The turn of one message."""
-        lock, waiting = self._locks.get(conversation, (asyncio.Lock(), 0))
-        self._locks[conversation] = lock, waiting + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, waiting = self._locks[conversation]
-            if waiting == 1:
-                del self._locks[conversation]
-            else:
-                self._locks[conversation] = lock, waiting - 1
+        self._tell(Aside(said.conversation, said.user, refusal(receipt)))
 
 
 class BotTurns:

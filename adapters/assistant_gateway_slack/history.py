@@ -9,7 +9,7 @@ from assistant_gateway_slack.shapes import Json, table, tables, text
 from assistant_gateway_slack.web import Web
 
 PAGE = 200  # messages
-PAGES = 10
+PAGES = 10  # of a thread or of direct messages
 
 
 class Unread(Exception):
@@ -41,6 +41,45 @@ class History:
             if not cursor:
                 return
         raise Unread
+
+    async def before(self, where: Conversation, ts: str, limit: int) -> list[Json]:
+        """
+        The newest *limit* messages of a thread that are older than *ts*, oldest first, and its root.
+
+        Raises:
+            AdapterError: Slack does not show them.
+        """
+        found: list[Json] = []
+        cursor = ""
+        for _ in range(PAGES):
+            # Pages begin with the oldest; what is asked for is at the end.
+            arguments: dict[str, str | int | bool] = {"latest": ts, "limit": PAGE}
+            if cursor:
+                arguments["cursor"] = cursor
+            told = await self._web.read(
+                "conversations.replies", channel=where.channel, ts=where.topic, **arguments
+            )
+            found += [each for each in tables(told.get("messages")) if text(each.get("ts")) < ts]
+            cursor = text(table(told.get("response_metadata")).get("next_cursor"))
+            if not cursor:
+                break
+        return found[:1] + found[1:][-limit + 1 :] if limit > 1 else found[-1:]
+
+    async def message(self, channel: str, ts: str, thread_ts: str) -> Json:
+        """
+        One message; empty where it is not there any more.
+
+        Raises:
+            Forbidden: The bot is not in the channel.
+            AdapterError: Slack does not show it.
+        """
+        exactly: dict[str, str | int | bool] = {"channel": channel, "oldest": ts, "latest": ts}
+        exactly |= {"inclusive": True, "limit": 2}  # a thread's root comes along
+        if thread_ts and thread_ts != ts:
+            told = await self._web.read("conversations.replies", ts=thread_ts, **exactly)
+        else:
+            told = await self._web.read("conversations.history", **exactly)
+        return next((each for each in tables(told.get("messages")) if each.get("ts") == ts), {})
 
     async def _page(self, where: Conversation, ts: str, cursor: str) -> Json:
         arguments: dict[str, str | int | bool] = {

@@ -2,7 +2,8 @@
 Who people are: their names, for the model to read, and whether they are guests.
 
 Slack is asked once an hour for each person, and only for a moment: a message does not wait for a
-name. A name is a label; nothing is allowed or refused by it.
+name. A name is a label; nothing is allowed or refused by it. Whom Slack does not tell about passes
+for a guest, since tools may trust members with more: a slow answer must not make a member of a guest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from dataclasses import dataclass
 import structlog
 
 from assistant_gateway.errors import AdapterError
-from assistant_gateway_slack.shapes import table, text
+from assistant_gateway.values import User
+from assistant_gateway_slack.identity import Identity
+from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.web import Web
 
 KEPT = 5000  # people
@@ -30,14 +33,36 @@ class Person:
     What Slack tells about a user.
 
     Attributes:
-        is_guest: May see only some channels, or belongs to another organisation.
+        is_guest: May see only some channels, belongs to another organisation, or is not known.
     """
 
     name: str = ""
     team_id: str = ""
     enterprise_id: str = ""
     is_bot: bool = False
-    is_guest: bool = False
+    is_guest: bool = True
+
+
+def as_user(
+    id: str, person: Person | None, me: Identity, *, is_bot: bool = False, is_foreign: bool = False
+) -> User:
+    """
+    Whoever *id* is, as the gateway knows people.
+
+    Somebody of whom Slack could not tell in time counts as external, since a guest must not get the
+    rights of a member by a slow answer; without the scope nobody can be told apart.
+    """
+    if person is None:
+        return User(id, is_bot=is_bot, is_external=is_foreign or "users:read" in me.scopes)
+    is_of_us = person.team_id in ("", me.team_id) or (
+        bool(me.enterprise_id) and person.enterprise_id == me.enterprise_id
+    )
+    return User(
+        id=id,
+        name=person.name,
+        is_bot=is_bot or person.is_bot,
+        is_external=is_foreign or person.is_guest or not is_of_us,
+    )
 
 
 class People:
@@ -58,6 +83,17 @@ class People:
         except TimeoutError:
             self._log.warning("slack.people_slow", people=len(wanted))
         return {id: self._known[id][1] for id in wanted if id in self._known}
+
+    async def user(self, id: str, me: Identity, *, is_foreign: bool = False) -> User:
+        """Who pressed, commanded or asked; *is_foreign* where Slack says so itself."""
+        return as_user(id, (await self.known([id])).get(id), me, is_foreign=is_foreign)
+
+    async def presser(self, payload: Json, me: Identity) -> User:
+        """Who pressed a button, sent a dialog or chose a shortcut."""
+        user = table(payload.get("user"))
+        team = text(user.get("team_id"))
+        is_foreign = bool(team) and team not in (me.team_id, me.enterprise_id)
+        return await self.user(text(user.get("id")), me, is_foreign=is_foreign)
 
     async def _learn(self, id: str) -> None:
         if id in self._known and self._clock() - self._known[id][0] < FRESH:

@@ -21,17 +21,26 @@ from assistant_gateway.errors import (
     TooLong,
 )
 from assistant_gateway.values import Conversation, JsonValue, ReplyTarget
+from assistant_gateway_slack.agent import Agent
+from assistant_gateway_slack.asides import Aside
+from assistant_gateway_slack.asking import Asking
 from assistant_gateway_slack.bolt import Acknowledgement, Bolt
+from assistant_gateway_slack.clicks import Clicks
 from assistant_gateway_slack.downloads import Downloads
-from assistant_gateway_slack.ears import Aside, Ears
+from assistant_gateway_slack.earlier import Earlier
+from assistant_gateway_slack.ears import Ears
 from assistant_gateway_slack.echoes import Echoes
 from assistant_gateway_slack.history import History, Unread
+from assistant_gateway_slack.interactions import Interactions
 from assistant_gateway_slack.markup import FLAGS, MARKDOWN_LENGTH, inert, message
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.reception import Reception
 from assistant_gateway_slack.said import EVENT_TYPE
+from assistant_gateway_slack.sessions import Sessions
 from assistant_gateway_slack.settings import SlackSettings
 from assistant_gateway_slack.shapes import Json, table, tables, text
+from assistant_gateway_slack.shortcut import Shortcut
+from assistant_gateway_slack.slash import Slash
 from assistant_gateway_slack.uploads import Uploads
 from assistant_gateway_slack.web import Web
 
@@ -46,6 +55,7 @@ class Workspace:
         web: The Web API with the token of this installation.
         tell: Shows an aside, soon, and does not wait.
         intake: What the gateway offers; None until it serves.
+        sessions: Shows what the agent does.
     """
 
     def __init__(
@@ -55,21 +65,32 @@ class Workspace:
         *,
         tell: Callable[[Aside], None],
         intake: Callable[[], Intake | None],
+        sessions: Sessions,
     ) -> None:
         self.web = web
         self._intake = intake
         self._echoes = Echoes()
         self._history = History(web)
         self._uploads = Uploads(web, self._history)
+        people = People(web)
+        agent = Agent(settings, people, sessions, tell)
         ears = Ears(
             settings,
-            People(web),
+            people,
             Downloads(web, max_files=settings.max_files, max_size=settings.max_file_size),
+            Earlier(settings, self._history, people),
             self._echoes,
             tell,
+            agent.looking_at,
         )
-        bolt = Bolt(web.token.get_secret_value, lambda: web.known_identity)
-        self._reception = Reception(web, ears, bolt)
+        asking = Asking(web)
+        interactions = Interactions(
+            Clicks(settings, web, people, tell),
+            Slash(settings, people, asking),
+            Shortcut(settings, web, people, self._history, asking),
+        )
+        bolt = Bolt(lambda: web.token.get_secret_value(), lambda: web.known_identity)
+        self._reception = Reception(web, ears, agent, interactions, bolt)
         self._log = structlog.get_logger()
 
     # In
