@@ -1,0 +1,177 @@
+"""
+The REST API: `/api/v10/…`, developers/reference.mdx and developers/topics/rate-limits.mdx, 2026-08-06.
+
+A call is refused, in this order: banned address, unknown path, bad token, the bot's 50/s, its bucket, bad
+body, and only then by the route. What fails on purpose (`faults`) fails before all of that, or after the work
+was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from aiohttp import web
+
+from emulators.discord.buckets import headers_of
+from emulators.discord.channels import archive_idle
+from emulators.discord.faults import BEFORE, Fault
+from emulators.discord.refusal import Limited, Refusal, plain
+from emulators.discord.routes import find
+from emulators.discord.routes.caller import Answer, Caller, Route
+from emulators.discord.service import Call, Service
+from emulators.discord.uploads import Body, body_of
+from emulators.discord.world import App
+
+HTML = "<!DOCTYPE html><html><head><title>discord.com</title></head><body><h1>{}</h1></body></html>"
+VIA = {"Via": "1.1 google"}  # what discord.py tells Discord's 429 from Cloudflare's by
+
+
+class Rest:
+    """Answers calls, and keeps every one of them."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.closing = asyncio.Event()
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """The endpoint of everything under `/api/`."""
+        path = "/" + request.match_info["path"].rstrip("/")
+        address = request.remote or ""
+        if self._service.limits.is_banned(address) or not request.headers.get("User-Agent"):
+            self._keep(request, path, "", "", Body(), 429, None, "banned")
+            return _cloudflare()
+        fault = self._service.faults.for_call(f"{request.method} {path}")
+        if fault is not None and fault.kind in BEFORE:
+            await request.read()
+            self._keep(request, path, "", "", Body(), fault.status, None, fault.kind)
+            return await self._break(request, fault, None)
+        if fault is not None and fault.kind == "slow":
+            await self._service.clock.sleep(fault.seconds)
+        return await self._answer(request, path, address, fault)
+
+    async def _answer(
+        self, request: web.Request, path: str, address: str, fault: Fault | None
+    ) -> web.StreamResponse:
+        route: Route | None = None
+        owner: App | None = None
+        body = Body()
+        headers: dict[str, str] = {}
+        answer: Answer
+        archive_idle(self._service)
+        try:
+            route, parameters = find(request.method, path)
+            owner = self._owner(request, route)
+            headers = self._spend(route, parameters, owner, address)
+            body = await body_of(request)
+            caller = Caller(
+                self._service, route.name, parameters, request.query, body.json, body.files, owner
+            )
+            answer = await route.run(caller)
+            status = 204 if answer is None else 200
+        except Refusal as refusal:
+            answer, status = refusal.body(), refusal.status
+            if isinstance(refusal, Limited):
+                headers = headers | headers_of(refusal)
+            if status in (401, 403, 429) and getattr(refusal, "scope", "") != "shared":
+                self._service.limits.count_invalid(address)
+        app = owner.id if owner is not None else ""
+        told = answer if fault is None or fault.kind == "slow" else None
+        kind = fault.kind if fault is not None else ""
+        self._keep(request, path, route.name if route else "", app, body, status, told, kind)
+        response = _json(answer, status, headers)
+        if fault is not None and fault.kind != "slow":
+            return await self._break(request, fault, response)
+        return response
+
+    def _owner(self, request: web.Request, route: Route) -> App | None:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        app = self._service.world.app_of_token(token.strip()) if kind == "Bot" else None
+        if app is None and route.token == "bot":
+            raise plain(401, "Unauthorized")
+        return app
+
+    def _spend(
+        self, route: Route, parameters: dict[str, str], owner: App | None, address: str
+    ) -> dict[str, str]:
+        limits = self._service.limits
+        if route.token == "bot" and owner is not None:
+            limits.spend_global(owner.id)
+        major = ":".join(parameters.get(name, "") for name in route.majors)
+        return limits.spend(owner.id if owner is not None else address, route.bucket, major)
+
+    def _keep(
+        self,
+        request: web.Request,
+        path: str,
+        route: str,
+        app: str,
+        body: Body,
+        status: int,
+        answer: Answer,
+        fault: str,
+    ) -> None:
+        files = tuple(each.filename for each in body.files.values())
+        call = Call(
+            self._service.clock.now(),
+            request.method,
+            path,
+            route or f"{request.method} {path}",
+            app,
+            body.json,
+            files,
+            status,
+            answer,
+            fault,
+        )
+        self._service.calls.append(call)
+        self._service.changed()
+
+    async def _break(
+        self, request: web.Request, fault: Fault, done: web.Response | None
+    ) -> web.StreamResponse:
+        match fault.kind:
+            case "error":
+                refusal = Refusal(fault.code, status=fault.status)
+                return _json(refusal.body(), fault.status, {})
+            case "ratelimited":
+                return _ratelimited(fault)
+            case "cloudflare":
+                return _cloudflare()
+            case "http" | "accept_then_html":
+                page = HTML.format(f"{fault.status}")
+                return web.Response(text=page, status=fault.status, content_type="text/html", headers=VIA)
+            case "accept_then_500":
+                return _json({"message": f"{fault.status}: Server Error", "code": 0}, fault.status, {})
+            case "empty":
+                return web.Response(body=b"", content_type="application/json", headers=VIA)
+            case "broken_json":
+                return web.Response(body=b'{"id": "1', content_type="application/json", headers=VIA)
+            case "list":
+                return _json([], 200, {})
+            case "hang" | "accept_then_hang":
+                await self.closing.wait()
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+
+def _json(answer: object, status: int, headers: dict[str, str]) -> web.Response:
+    """JSON without a charset: discord.py takes anything else for text."""
+    if answer is None:
+        return web.Response(status=204, headers=VIA | headers)
+    body = json.dumps(answer).encode()
+    return web.Response(body=body, status=status, content_type="application/json", headers=VIA | headers)
+
+
+def _cloudflare() -> web.Response:
+    """What an address gets that made too many invalid requests: no JSON, and no `Via`."""
+    return web.Response(text="error code: 1015", status=429, headers={"Retry-After": "3600"})
+
+
+def _ratelimited(fault: Fault) -> web.Response:
+    refusal = Limited(fault.retry_after or 0.0, fault.scope)
+    told = refusal.body()
+    if fault.retry_after is None:
+        del told["retry_after"]
+    return _json(told, 429, headers_of(refusal))
