@@ -8,33 +8,47 @@ app's connections, and tells what people are told beside their answers.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import structlog
 from aiohttp import web
 
-from assistant_gateway.adapter import Budget, Content, Finding, Intake, Limits
-from assistant_gateway.errors import AdapterError, RateLimited
-from assistant_gateway.values import Conversation, ReplyTarget
-from assistant_gateway_slack.bolt import Acknowledgement
+from assistant_gateway.adapter import (
+    AdapterServices,
+    Budget,
+    Content,
+    Finding,
+    Intake,
+    Limits,
+)
+from assistant_gateway.errors import AdapterError, ConfigError
+from assistant_gateway.values import Conversation, JsonObject, ReplyTarget
+from assistant_gateway_slack.api import TIMEOUT, Api
+from assistant_gateway_slack.asides import Aside
+from assistant_gateway_slack.bolt import TAKEN, Acknowledgement
 from assistant_gateway_slack.budgets import budgets
 from assistant_gateway_slack.checks import findings
-from assistant_gateway_slack.ears import Aside
+from assistant_gateway_slack.install import Installing
+from assistant_gateway_slack.installations import Installations
+from assistant_gateway_slack.keys import kept_key, key_of
 from assistant_gateway_slack.markup import MARKDOWN_LENGTH
+from assistant_gateway_slack.oauth import OAuth
 from assistant_gateway_slack.routes import Routes
 from assistant_gateway_slack.said import ADAPTER
-from assistant_gateway_slack.settings import SlackSettings
+from assistant_gateway_slack.sessions import Sessions
+from assistant_gateway_slack.settings import VARIABLES, SlackSettings
 from assistant_gateway_slack.shapes import Json
 from assistant_gateway_slack.sockets import Socket
-from assistant_gateway_slack.web import TIMEOUT, Web
+from assistant_gateway_slack.vault import Vault
+from assistant_gateway_slack.web import Web
 from assistant_gateway_slack.workspace import Workspace
+from assistant_gateway_slack.workspaces import TICK, Workspaces, delivered_for
 
 # chat.update: tier 3, 50 a minute for an app in a workspace: docs.slack.dev, "Rate limits", 2026-09-14.
 EDIT_INTERVAL = 1.2  # seconds
 ASIDES = 100  # that wait to be told
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to learn who the bot is
 
 
 class SlackAdapter:
@@ -43,39 +57,70 @@ class SlackAdapter:
     name = ADAPTER
     limits = Limits(text_length=MARKDOWN_LENGTH, edit_interval=EDIT_INTERVAL)
 
-    def __init__(self, settings: SlackSettings, *, timeout: float = TIMEOUT) -> None:
-        """*timeout* is for one call of the Web API, in seconds."""
-        assert settings.bot_token is not None, "the settings refuse to be without"
+    def __init__(
+        self,
+        settings: SlackSettings,
+        services: AdapterServices | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        tick: float = TICK,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            services: Needed where workspaces install the app themselves: their tokens are kept there.
+            timeout: Of one call of the Web API, in seconds.
+            tick: Seconds between two looks over all installations; *clock* gives epoch seconds.
+
+        Raises:
+            ConfigError: There is no key for the tokens of installations, and no place for one.
+        """
         self._settings = settings
-        self._asides: asyncio.Queue[Aside] = asyncio.Queue(ASIDES)
-        self._web = Web(settings.bot_token, settings.base_url, timeout=timeout)
-        self._workspace = Workspace(settings, self._web, tell=self._tell, intake=lambda: self._intake)
         self._intake: Intake | None = None
+        self._asides: asyncio.Queue[Aside] = asyncio.Queue(ASIDES)
+        self._api = Api(settings.base_url, timeout=timeout)
+        self._oauth = OAuth(self._api, settings, clock=clock) if settings.client_id else None
+        notes = None if services is None else services.notes
+        self._sessions = Sessions(settings, self._call, notes)
+        self.typing_seconds = self._sessions.seconds
+        vault = installations = None
+        if self._oauth is not None and services is not None and notes is not None:
+            vault = Vault(keys(settings, services.state_dir), clock=clock)
+            installations = Installations(notes, vault)
+        self._workspaces = Workspaces(
+            settings, self._api, self._workspace, installations, self._oauth, tick=tick, clock=clock
+        )
+        self._installing: Installing | None = None
+        if self._oauth is not None and notes is not None and vault is not None:
+            self._installing = Installing(settings, self._oauth, self._workspaces, notes, vault, clock=clock)
         self._sockets: tuple[Socket, ...] = ()
-        self._refusal = ""
         self._log = structlog.get_logger()
 
     # In
 
     async def run(self, intake: Intake) -> None:
         self._intake = intake
+        if self._installing is not None and self._settings.teams is None:
+            self._log.warning("slack.anyone_may_install", remedy="name the workspaces in [slack] teams")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_asides(), name="slack:asides")
-            await self._introduce()
+            group.create_task(self._workspaces.run(), name="slack:workspaces")
+            await self._workspaces.ready.wait()
+            group.create_task(self._sessions.run(intake), name="slack:sessions")
             app_token = self._settings.app_token
             if app_token is not None:
                 self._sockets = tuple(
-                    Socket(self._web, app_token, self.take) for _ in range(self._settings.connections)
+                    Socket(self._api, app_token, self.take) for _ in range(self._settings.connections)
                 )
                 for number, socket in enumerate(self._sockets, start=1):
                     group.create_task(socket.run(), name=f"slack:socket-{number}")
 
     def routes(self, intake: Intake) -> Iterable[web.AbstractRouteDef]:
-        secret = self._settings.signing_secret
-        if secret is None:
-            return ()
         self._intake = intake
-        return Routes(secret, self.take).table()
+        secret = self._settings.signing_secret
+        events = () if secret is None else Routes(secret, self.take).table()
+        pages = () if self._installing is None else self._installing.table()
+        return [*events, *pages]
 
     async def take(self, payload: Json) -> Acknowledgement:
         """
@@ -85,33 +130,25 @@ class SlackAdapter:
             StoreUnavailable: It could not be kept; Slack must send it again.
         """
         assert self._intake is not None, "nothing comes in before there is an intake"
-        return await self._workspace.take(payload, self._intake)
+        workspace = await self._workspaces.addressed(payload)
+        if workspace is None:
+            teams = ", ".join(delivered_for(payload))[:100]
+            self._log.warning("slack.ignored", reason="the app is not installed there", team=teams)
+            return TAKEN
+        if await self._workspaces.has_ended(payload):
+            return TAKEN
+        return await workspace.take(payload, self._intake)
 
     def unready(self) -> str:
-        if self._web.known_identity is None:
-            return self._refusal or "connecting…"
+        if reason := self._workspaces.unready():
+            return reason
         if self._settings.app_token is None or any(socket.connected for socket in self._sockets):
             return ""
         return next((f"no connection: {each.fault}" for each in self._sockets if each.fault), "connecting…")
 
     async def check(self) -> Sequence[Finding]:
-        return await findings(self._web, self._settings)
-
-    async def _introduce(self) -> None:
-        """Learn who the bot is; while Slack refuses, say so and ask again."""
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                me = await self._web.identity()
-            except AdapterError as error:
-                self._refusal = f"auth.test: {error}"
-                self._log.error("slack.not_authorised", reason=str(error))
-                wait = max(pause, error.retry_after) if isinstance(error, RateLimited) else pause
-                await asyncio.sleep(wait * (1 + random.random() / 2))  # noqa: S311
-                pause = min(pause * 2, LONGEST_PAUSE)
-            else:
-                self._log.info("slack.authorised", team=me.team_id, bot=me.user_id)
-                return
+        home = self._workspaces.home
+        return await findings(self._api, None if home is None else home.web, self._oauth, self._settings)
 
     # Out
 
@@ -119,23 +156,44 @@ class SlackAdapter:
         return budgets(target.conversation, call)
 
     async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
-        return await self._in(target.conversation).post(target, key, content)
+        return await (await self._in(target.conversation)).post(target, key, content)
 
     async def edit(self, target: ReplyTarget, post_id: str, content: Content) -> None:
-        await self._in(target.conversation).edit(target, post_id, content)
+        await (await self._in(target.conversation)).edit(target, post_id, content)
 
     async def delete(self, target: ReplyTarget, post_id: str) -> None:
-        await self._in(target.conversation).delete(target, post_id)
+        await (await self._in(target.conversation)).delete(target, post_id)
 
     async def find(self, target: ReplyTarget, key: str) -> str | None:
-        return await self._in(target.conversation).find(target, key)
+        return await (await self._in(target.conversation)).find(target, key)
+
+    async def working(self, target: ReplyTarget) -> None:
+        self._sessions.working(target)
+
+    async def rested(self, target: ReplyTarget) -> None:
+        self._sessions.rested(target)
 
     async def close(self) -> None:
-        await self._web.close()
+        await self._workspaces.close()
+        await self._api.close()
 
-    def _in(self, where: Conversation) -> Workspace:
-        """The workspace of a conversation."""
-        return self._workspace
+    async def _in(self, where: Conversation) -> Workspace:
+        """
+        The workspace of a conversation.
+
+        Raises:
+            Forbidden: The app is not installed there.
+            AdapterError: It can't be told yet.
+        """
+        return await self._workspaces.at(where.tenant)
+
+    async def _call(self, team_id: str, method: str, body: JsonObject) -> Json:
+        return await (await self._workspaces.at(team_id)).web.write(method, body)
+
+    def _workspace(self, web: Web) -> Workspace:
+        return Workspace(
+            self._settings, web, tell=self._tell, intake=lambda: self._intake, sessions=self._sessions
+        )
 
     # Asides
 
@@ -149,6 +207,27 @@ class SlackAdapter:
         while True:
             aside = await self._asides.get()
             try:
-                await self._in(aside.conversation).whisper(aside)
+                await (await self._in(aside.conversation)).whisper(aside)
             except AdapterError as error:
                 self._log.warning("slack.aside_failed", error=str(error))
+
+
+def keys(settings: SlackSettings, state_dir: str) -> list[bytes]:
+    """
+    The keys that installations are sealed with: the first one seals, all of them open.
+
+    Raises:
+        ConfigError: There is none, and no directory for one, or its file can't be used.
+    """
+    given = [settings.encryption_key, *settings.old_encryption_keys]
+    found = [key_of(each.get_secret_value()) for each in given if each is not None]
+    kept = kept_key(state_dir, make=settings.encryption_key is None) if state_dir else None
+    if kept is not None:
+        found.insert(0 if settings.encryption_key is None else len(found), kept)
+    elif settings.encryption_key is None:
+        raise ConfigError(
+            f"encryption_key ({VARIABLES['encryption_key']}) is needed for client_id: "
+            "there is no file beside which one could be kept",
+            "slack",
+        )
+    return found

@@ -33,6 +33,8 @@ MEANING: Mapping[str, type[AdapterError]] = {
     "is_inactive": PostGone,
     "channel_not_found": Forbidden,
     "is_archived": Forbidden,
+    "account_inactive": Forbidden,
+    "token_revoked": Forbidden,
     "not_in_channel": Forbidden,
     "messages_tab_disabled": Forbidden,
     "no_permission": Forbidden,

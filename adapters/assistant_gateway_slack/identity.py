@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from assistant_gateway.values import JsonObject
 from assistant_gateway_slack.shapes import Json, text
 
 
@@ -32,6 +33,20 @@ class Identity:
         if message.get("bot_id"):
             return message["bot_id"] == self.bot_id
         return message.get("user") == self.user_id
+
+    def as_json(self) -> JsonObject:
+        """For `from_json`."""
+        return {**asdict(self), "scopes": ",".join(sorted(self.scopes))}
+
+    @classmethod
+    def from_json(cls, kept: Json) -> Identity:
+        """
+        What `as_json` gave.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        return identity({**kept, "user": kept.get("name")}, text(kept.get("scopes")))
 
 
 def identity(told: Json, scopes: str) -> Identity:

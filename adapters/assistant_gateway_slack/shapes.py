@@ -26,3 +26,8 @@ def tables(value: object) -> list[Json]:
 def number(value: object) -> int:
     """*value* where it is a whole number that is not negative, else 0."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def seconds(value: object) -> float:
+    """*value* where it is a number, else 0."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -22,9 +22,9 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from assistant_gateway.errors import AdapterError, RateLimited, StoreUnavailable
+from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.bolt import Acknowledgement
 from assistant_gateway_slack.shapes import Json, table, text
-from assistant_gateway_slack.web import Web
 
 HELLO = 10.0  # seconds until a new connection is greeted
 HEARTBEAT = 10.0  # seconds between pings; half of that without a pong is the end
@@ -43,9 +43,9 @@ class Socket:
     """
 
     def __init__(
-        self, web: Web, app_token: SecretStr, take: Callable[[Json], Awaitable[Acknowledgement]]
+        self, api: Api, app_token: SecretStr, take: Callable[[Json], Awaitable[Acknowledgement]]
     ) -> None:
-        self._web = web
+        self._api = api
         self._app_token = app_token
         self._take = take
         self._log = structlog.get_logger()
@@ -78,8 +78,8 @@ class Socket:
 
     async def _connect(self, group: asyncio.TaskGroup) -> str:
         """One connection from its beginning; why Slack warned that it ends, empty when it was cut."""
-        url = await self._web.open_socket(self._app_token)
-        socket = await self._web.session.ws_connect(
+        url = await self._api.open_socket(self._app_token)
+        socket = await self._api.session.ws_connect(
             url,
             heartbeat=HEARTBEAT,
             max_msg_size=MESSAGE_SIZE,

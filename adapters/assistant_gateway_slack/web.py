@@ -1,53 +1,67 @@
 """
-Slack's Web API over slack_sdk: one session, no retries of its own, and our errors.
+The Web API in one workspace: its token, which may be replaced while it is used, and who the bot is there.
 
-slack_sdk repeats a call whose connection was dropped, which posts twice (measured with 3.47), so its
-retry handlers are off; a session of our own carries the time limit that the client would ignore.
+A call that is refused because its token was replaced meanwhile is made again with the new one: a
+refusal is certain, nothing was done.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
 from pydantic import SecretStr
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
-from assistant_gateway.errors import AdapterError, OutcomeUnknown
+from assistant_gateway.errors import AdapterError, Forbidden
 from assistant_gateway.values import JsonObject
-from assistant_gateway_slack.faults import meaning
+from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.identity import Identity, identity
-from assistant_gateway_slack.shapes import Json, table, text
+from assistant_gateway_slack.shapes import Json
 
-TIMEOUT = 30.0  # seconds for one call
+# What Slack says of a token that it takes no longer: docs.slack.dev, the errors of auth.test, 2026-08-20.
+STALE = frozenset({"account_inactive", "invalid_auth", "token_expired", "token_revoked"})
+NOT_INSTALLED = "the app is not installed there any more"
+ENDED = frozenset({NOT_INSTALLED, "account_inactive", "token_revoked"})  # there is nothing to wait for
 
 
 class Web:
-    """
-    The Web API with the bot's token.
+    """The Web API with the token of one installation."""
 
-    Attributes:
-        base_url: Where the methods are, with a slash at the end.
-    """
-
-    def __init__(self, bot_token: SecretStr, base_url: str, *, timeout: float = TIMEOUT) -> None:
-        self.base_url = base_url
-        self._token = bot_token
-        self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
-        self._identity: Identity | None = None
+    def __init__(
+        self,
+        api: Api,
+        token: SecretStr,
+        *,
+        me: Identity | None = None,
+        renew: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """*renew* is called before each call, and calls `use` where the token is about to expire."""
+        self.api = api
+        self._token = token
+        self._identity = me
+        self._renew = renew
+        self._ended = False
         self._asking = asyncio.Lock()
+
+    def use(self, token: SecretStr, me: Identity | None = None) -> None:
+        """Use another token of the same workspace from now on."""
+        self._token = token
+        self._identity = me or self._identity
+
+    def end(self) -> None:
+        """Make no call any more: each is refused as `Forbidden`."""
+        self._ended = True
+
+    @property
+    def base_url(self) -> str:
+        """Where the methods are, with a slash at the end."""
+        return self.api.base_url
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The one session, made when it is first needed; proxies of the environment are used."""
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._timeout), trust_env=True
-            )
-        return self._session
+        """The session for files."""
+        return self.api.session
 
     @property
     def token(self) -> SecretStr:
@@ -83,7 +97,7 @@ class Web:
         Raises:
             AdapterError: Slack can't be reached or refuses the token.
         """
-        told, headers = await self._call("auth.test", {}, {}, once=False)
+        told, headers = await self._call("auth.test")
         try:
             return identity(told, headers.get("X-OAuth-Scopes", ""))
         except ValueError as error:
@@ -97,7 +111,7 @@ class Web:
             OutcomeUnknown: Only with *once*: it may have been done.
             AdapterError: It was refused or not understood, or Slack can't be reached.
         """
-        told, _ = await self._call(method, body, {}, once=once)
+        told, _ = await self._call(method, body=body, once=once)
         return told
 
     async def read(self, method: str, /, **arguments: str | int | bool) -> Json:
@@ -108,63 +122,25 @@ class Web:
             AdapterError: It was refused or not understood, or Slack can't be reached.
         """
         query = {name: str(value).lower() if value is True else value for name, value in arguments.items()}
-        told, _ = await self._call(method, {}, query, once=False)
+        told, _ = await self._call(method, query=query)
         return told
-
-    async def open_socket(self, app_token: SecretStr) -> str:
-        """
-        The address of a new WebSocket; it is good for one connection, soon.
-
-        Raises:
-            AdapterError: It was refused or not understood, or Slack can't be reached.
-        """
-        told, _ = await self._call("apps.connections.open", {}, {}, once=False, app_token=app_token)
-        url = text(told.get("url"))
-        if not url.startswith(("ws://", "wss://")):
-            raise AdapterError("apps.connections.open gave no address")
-        return url
-
-    async def close(self) -> None:
-        """Close the session."""
-        if self._session is not None:
-            await self._session.close()
 
     async def _call(
         self,
         method: str,
-        body: JsonObject,
-        query: Json,
         *,
-        once: bool,
-        app_token: SecretStr | None = None,
-    ) -> tuple[Json, dict[str, str]]:
-        unclear = OutcomeUnknown if once else AdapterError
-        try:
-            if app_token is not None:
-                answer = await self._client().apps_connections_open(app_token=app_token.get_secret_value())
-            else:
-                answer = await self._client().api_call(
-                    method, json=dict(body) or None, params=dict(query) or None
-                )
-            return table(answer.data), cast("dict[str, str]", answer.headers)
-        except SlackApiError as error:
-            raise meaning(error, once=once) from error
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
-            raise AdapterError(f"Slack can't be reached: {type(error).__name__}") from error
-        except (aiohttp.ClientError, OSError) as error:  # a time limit is an OSError
-            raise unclear(f"no answer: {type(error).__name__}") from error
-        except (AttributeError, TypeError, ValueError) as error:
-            # slack_sdk 3.47 fails so on an empty body, a list and broken JSON.
-            raise unclear(f"no answer that can be read: {type(error).__name__}") from error
-
-    def _client(self) -> AsyncWebClient:
-        client = AsyncWebClient(
-            self._token.get_secret_value(),
-            base_url=self.base_url,
-            timeout=int(self._timeout),
-            session=self.session,
-            retry_handlers=[],
-        )
-        # The client takes any proxy of the environment for every host; the session heeds NO_PROXY.
-        client.proxy = None
-        return client
+        body: JsonObject | None = None,
+        query: Mapping[str, str | int | bool] | None = None,
+        once: bool = False,
+    ) -> tuple[Json, Mapping[str, str]]:
+        while True:
+            if self._ended:
+                raise Forbidden(NOT_INSTALLED)
+            if self._renew is not None:
+                await self._renew()
+            token = self._token
+            try:
+                return await self.api.call(method, token, body=body, query=query, once=once)
+            except AdapterError as error:
+                if str(error) not in STALE or self._token is token:
+                    raise

@@ -42,7 +42,7 @@ from assistant_gateway_slack.shapes import Json, table, tables, text
 from assistant_gateway_slack.shortcut import Shortcut
 from assistant_gateway_slack.slash import Slash
 from assistant_gateway_slack.uploads import Uploads
-from assistant_gateway_slack.web import Web
+from assistant_gateway_slack.web import ENDED, Web
 
 SOON = 0.2  # seconds until an answer with files is tried again that was finished too early
 
@@ -156,6 +156,8 @@ class Workspace:
         except RateLimited:
             raise
         except (AdapterError, Unread) as error:
+            if isinstance(error, Forbidden) and str(error) in ENDED:
+                raise
             raise OutcomeUnknown(f"the thread can't be read: {error}") from error
         return self._echoes.find(where.channel, key)
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.downloads import Downloads, label, may_be_asked
 from assistant_gateway_slack.web import Web
 from emulators.eventually import eventually
@@ -26,7 +27,7 @@ async def send(slack: Desk, name: str, content: bytes) -> None:
 
 def web_of(slack: Desk) -> Web:
     """The Web API with the bot's token."""
-    return Web(SecretStr(slack.slack.bot_token), slack.slack.api_url)
+    return Web(Api(slack.slack.api_url), SecretStr(slack.slack.bot_token))
 
 
 async def test_a_file_comes_with_its_message() -> None:
@@ -95,7 +96,7 @@ async def test_the_token_goes_to_no_other_host(hits: list[str], elsewhere: str) 
         files = [{"name": "a", "url_private_download": url} for url in urls]
 
         taken, notes = await Downloads(api, max_files=10, max_size=1 << 20).fetch(files)
-        await api.close()
+        await api.api.close()
 
     assert () == taken
     assert 8 == len(notes)
@@ -128,7 +129,7 @@ async def test_a_size_that_lies_is_cut_while_it_comes() -> None:
         files = [{"name": "a.bin", "size": 10, "url_private_download": address}]
 
         taken, notes = await Downloads(api, max_files=1, max_size=1_000_000).fetch(files)
-        await api.close()
+        await api.api.close()
 
     assert () == taken
     assert "larger than" in notes[0]
