@@ -18,6 +18,7 @@ import structlog
 
 from assistant_gateway import items
 from assistant_gateway.backend import Backend, Step
+from assistant_gateway.breaker import Breakers, WatchesBackends
 from assistant_gateway.calls import Calls, WatchesCalls, closing, error_output, output_id, requested
 from assistant_gateway.config import AssistantSettings
 from assistant_gateway.credits import Credits
@@ -69,7 +70,7 @@ HALVINGS = 3  # of a window that is too large for the model
 LONGEST_PAUSE = 30.0  # seconds; who asks for more is not waited for while a person waits
 
 
-class WatchesRuns(WatchesCalls, Protocol):
+class WatchesRuns(WatchesCalls, WatchesBackends, Protocol):
     """What is told about runs, for metrics."""
 
     def step_done(self, assistant: str, usage: Usage | None) -> None: ...
@@ -90,6 +91,7 @@ class Execution:
         store: Store,
         windows: Windows,
         toolbox: Toolbox,
+        breakers: Breakers,
         chain: Sequence[Backend],
         settings: AssistantSettings,
         claim: Claim,
@@ -102,6 +104,7 @@ class Execution:
     ) -> None:
         self._store = store
         self._windows = windows
+        self._breakers = breakers
         self._chain = chain
         self._settings = settings
         self._claim = claim
@@ -208,14 +211,18 @@ class Execution:
         """Make one model call; try again, or another backend, while nothing of it has been seen."""
         attempt = 0
         await self._emit(StepCreated(self._step))
+        chain = self._breakers.order(self._chain)
         while True:
-            backend = self._chain[min(attempt, len(self._chain) - 1)]
+            backend = chain[min(attempt, len(chain) - 1)]
             attempt += 1
             step = await self._next_step(backend)
             try:
-                return await self._stream(backend, step)
+                done = await self._stream(backend, step)
+                self._breakers.served(backend)
+                return done
             except BackendError as fault:
-                another = attempt < len(self._chain)
+                self._breakers.failed(backend, fault)
+                another = attempt < len(chain)
                 if isinstance(fault, ContextOverflow) and not another and self._may_halve(step):
                     self._halvings += 1
                     attempt -= 1
@@ -240,7 +247,7 @@ class Execution:
     async def _next_step(self, backend: Backend) -> Step:
         window = await self._windows.window(
             self._run.thread_id,
-            model=f"{backend.name}/{self._settings.model}",
+            model=f"{backend.name}/{self._settings.models[backend.name]}",
             tokens=self._settings.window_tokens,
             overhead=overhead(self._instructions, self._tools),
         )
@@ -250,7 +257,7 @@ class Execution:
             run_id=self._run.id,
             thread_id=self._run.thread_id,
             index=self._step,
-            model=self._settings.model,
+            model=self._settings.models[backend.name],
             instructions=self._instructions,
             items=window,
             load_file=self._load_file,

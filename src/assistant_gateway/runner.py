@@ -17,6 +17,7 @@ import structlog
 
 from assistant_gateway import items
 from assistant_gateway.backend import Backend
+from assistant_gateway.breaker import Breakers
 from assistant_gateway.calls import closing, output_id
 from assistant_gateway.config import AssistantSettings
 from assistant_gateway.credits import Credits
@@ -84,6 +85,7 @@ class Runner:
         tries: int,
         pauses: Sequence[float] = PAUSES,
     ) -> None:
+        self._breakers = Breakers(watch)
         self._store = store
         self._backends = backends
         self._assistants = assistants
@@ -110,7 +112,7 @@ class Runner:
             message.thread_id,
             message.routed.assistant,
             RunStatus.IN_PROGRESS,
-            model=settings.model if settings else "",
+            model=next(iter(settings.models.values())) if settings else "",
         )
         return await self._store.begin(claim, run, asked)
 
@@ -131,6 +133,7 @@ class Runner:
             self._store,
             self._windows,
             self._toolbox,
+            self._breakers,
             [self._backends[name] for name in settings.backends],
             settings,
             claim,

@@ -70,6 +70,9 @@ class Telemetry:
             ["assistant", "direction"],
             registry=registry,
         )
+        self._backends = Gauge(
+            f"{prefix}_backend_up", "0 while a backend is left alone", ["backend"], registry=registry
+        )
         self._tools = Counter(
             f"{prefix}_tool_calls", "Tool calls that ended", ["tool", "ok"], registry=registry
         )
@@ -132,6 +135,10 @@ class Telemetry:
             self._tokens.labels(assistant, "input").inc(max(0, usage.input_tokens))
             self._tokens.labels(assistant, "output").inc(max(0, usage.output_tokens))
             self._tokens.labels(assistant, "cached").inc(max(0, usage.cached_tokens))
+
+    def backend_health(self, backend: str, healthy: bool) -> None:
+        """A backend has answered, or is left alone for a while."""
+        self._backends.labels(self._bounded("backend", backend)).set(1 if healthy else 0)
 
     def tool_called(self, name: str, ok: bool) -> None:
         """A tool call ended."""

@@ -417,6 +417,21 @@ async def test_each_backend_of_a_long_chain_is_asked(tmp_path: Path) -> None:
     assert message.answer.error.message == "number 4"
 
 
+async def test_a_backend_that_keeps_failing_is_left_out(tmp_path: Path) -> None:
+    """After 3 answers of the second the first is no longer asked; each is asked for its own model."""
+    first = ScriptedBackend(lambda step: [BackendUnavailable("503")], name="first")
+    second = ScriptedBackend(lambda step: says("Hello."), name="second")
+    assistant = {"model": ["large", "small"]}
+
+    async with House(tmp_path, first, second, assistant=assistant) as house:
+        for _ in range(5):
+            await house.ask("Hi")
+
+    assert (3, 5) == (len(first.steps), len(second.steps))
+    assert ({"large"}, {"small"}) == ({s.model for s in first.steps}, {s.model for s in second.steps})
+    assert b'assistant_gateway_backend_up{backend="first"} 0.0' in house.telemetry.render()
+
+
 async def test_a_fallback_does_not_repeat_what_was_seen(tmp_path: Path) -> None:
     """Words of the first backend are not said again by the second: the run fails with them."""
     first = ScriptedBackend([[*begins("Once upon"), StreamCut("cut")]], name="first")

@@ -33,7 +33,8 @@ def _facts(config: Config) -> list[tuple[str, str]]:
     facts = []
     for name, assistant in config.assistants.items():
         backends = [f"{backend} ({config.backends[backend]['kind']})" for backend in assistant.backends]
-        model = f", model {assistant.model}" if assistant.model else ""
+        named = ", ".join(dict.fromkeys(filter(None, assistant.models.values())))
+        model = f", model {named}" if named else ""
         facts.append(("assistant", f"{name}: {', then '.join(backends)}{model}"))
     if _is_demo(config):
         facts.append(("", "the demo backend: no model answers; set OPENAI_API_KEY for a real one"))

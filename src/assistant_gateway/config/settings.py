@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -187,7 +187,11 @@ class AssistantSettings(Section):
     backend: str | tuple[str, ...] = Field(
         default="demo", description="a name under [backends], or a list of them: fallbacks in order"
     )
-    model: str = Field(default="", description="the provider's model; empty leaves it to the backend")
+    model: str | tuple[str, ...] = Field(
+        default="",
+        description="the provider's model, or a list of them: one for each backend; "
+        "empty leaves it to the backend",
+    )
     instructions: str = Field(default="", description="the system text")
     tools: tuple[str, ...] = Field(default=("*",), description="names or patterns of the tools it may call")
     window_tokens: int = Field(
@@ -223,6 +227,18 @@ class AssistantSettings(Section):
     def backends(self) -> tuple[str, ...]:
         """The backends to try, in order."""
         return (self.backend,) if isinstance(self.backend, str) else self.backend
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The model to ask each backend for."""
+        names = (self.model,) * len(self.backends) if isinstance(self.model, str) else self.model
+        return dict(zip(self.backends, names, strict=True))
+
+    @model_validator(mode="after")
+    def _a_model_for_each_backend(self) -> Self:
+        if not isinstance(self.model, str) and len(self.model) != len(self.backends):
+            raise ValueError(f"model names {len(self.model)} models for {len(self.backends)} backends")
+        return self
 
     @field_validator("backend")
     @classmethod
