@@ -71,7 +71,7 @@ class Credits:
         elif kind == "function_call":
             self._use(str(body.get("name", "")), "", "")
         elif hosted := HOSTED.fullmatch(kind):
-            self._use(str(body.get("name") or hosted[1]), str(body.get("code") or ""), logs_of(body))
+            self._use(str(body.get("name") or hosted[1]), str(body.get("code") or ""), items.logs_of(body))
 
     def _cite(self, annotation: JsonObject) -> None:
         found = citation(annotation)
@@ -133,17 +133,6 @@ def annotations_of(body: JsonObject) -> list[JsonObject]:
         told = part.get("annotations") if isinstance(part, dict) else None
         found += [each for each in (told if isinstance(told, list) else ()) if isinstance(each, dict)]
     return found
-
-
-def logs_of(body: JsonObject) -> str:
-    """What the code of a hosted call printed."""
-    outputs = body.get("outputs")
-    logs = [
-        str(output["logs"])
-        for output in (outputs if isinstance(outputs, list) else ())
-        if isinstance(output, dict) and isinstance(output.get("logs"), str)
-    ]
-    return "\n".join(logs)
 
 
 def _text(about: JsonObject, key: str) -> str:

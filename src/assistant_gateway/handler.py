@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import structlog
 
 from assistant_gateway.events import (
+    AnnotationAdded,
     FileDone,
     ReasoningDelta,
     RunCreated,
@@ -31,7 +32,7 @@ from assistant_gateway.events import (
     ToolCallDone,
     ToolCallProgress,
 )
-from assistant_gateway.values import FileRef, FunctionCall, Run, RunFailure, RunStatus
+from assistant_gateway.values import FileRef, FunctionCall, JsonObject, Run, RunFailure, RunStatus
 
 
 class RunHandler:
@@ -81,6 +82,9 @@ class RunHandler:
 
     async def on_file_done(self, file: FileRef) -> None:
         """The assistant made a file."""
+
+    async def on_annotation_added(self, annotation: JsonObject) -> None:
+        """The text names a source, in the provider's own shape; untrusted, and maybe no address at all."""
 
     async def on_run_done(self, run: Run, text: str) -> None:
         """The run has ended, well or not; *text* is all that was said."""
@@ -159,6 +163,8 @@ class Handlers:
                 await handler.on_tool_call_done(event)
             case RunRequiresAction(run=run, calls=calls):
                 await handler.on_requires_action(run, calls)
+            case AnnotationAdded(annotation=annotation):
+                await handler.on_annotation_added(annotation)
             case FileDone(file=file):
                 await handler.on_file_done(file)
             case StepCreated(index=index):

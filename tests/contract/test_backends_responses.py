@@ -477,7 +477,7 @@ async def test_hosted_tools_are_shown_with_their_code() -> None:
     done = next(event for event in events if isinstance(event, ToolCallDone))
     assert (created.kind, created.name) == ("code_interpreter", "code_interpreter")
     assert "1+1" == done.arguments == "".join(e.delta for e in events if isinstance(e, ToolCallDelta))
-    assert (done.ok, done.output) == (True, '[{"logs": "2"}]')
+    assert (done.ok, done.output) == (True, "2")
     assert [items.kind(body) for body in bodies(events)] == ["code_interpreter_call", "message"]
 
 

@@ -23,6 +23,14 @@ from typing import Self, TypeAlias
 
 from aiohttp import web
 
+from emulators.openai_hosted import (
+    HostedAct,
+    MakeImage,
+    RunCode,
+    SearchFiles,
+    SearchWeb,
+    hosted_item,
+)
 from emulators.openai_rules import BLOB, Refused, check_request
 
 Json: TypeAlias = dict[str, object]
@@ -138,9 +146,17 @@ class Http:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
 
+    def response(self) -> web.Response:
+        """The answer itself."""
+        text = self.body if isinstance(self.body, str) else json.dumps(self.body)
+        return web.Response(
+            status=self.status, text=text, headers=self.headers, content_type=self.content_type
+        )
+
 
 Act: TypeAlias = (
     Say
+    | HostedAct
     | Refuse
     | Call
     | Think
@@ -201,6 +217,8 @@ class OpenAIEmulator:
         requests: What was asked and taken, oldest first.
         refused: The refusals, oldest first.
         gone: Set when a client has gone in the middle of a response.
+        container_files: What code has made, by the container's id and the file's.
+        fetched: Which of them were asked for, oldest first.
     """
 
     def __init__(
@@ -226,6 +244,8 @@ class OpenAIEmulator:
         self.requests: list[Received] = []
         self.refused: list[Refused] = []
         self.gone = asyncio.Event()
+        self.container_files: dict[tuple[str, str], bytes | Http] = {}
+        self.fetched: list[tuple[str, str]] = []
         self.base_url = ""
         self._numbers = iter(range(1, 1 << 62))
         self._runner: web.AppRunner | None = None
@@ -234,12 +254,17 @@ class OpenAIEmulator:
         app = web.Application(client_max_size=100_000_000)
         app.router.add_post("/v1/responses", self._create)
         app.router.add_get("/v1/models", self._list_models)
+        self.add_routes(app)
+        app.router.add_get("/v1/containers/{container}/files/{file}/content", self._fetch)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         address = self._runner.addresses[0]
         self.base_url = f"http://{address[0]}:{address[1]}/v1"
         return self
+
+    def add_routes(self, app: web.Application) -> None:
+        """For an emulator that serves more."""
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -280,6 +305,21 @@ class OpenAIEmulator:
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "openai"} for name in self.models]
         return web.json_response({"object": "list", "data": models})
 
+    async def _fetch(self, request: web.Request) -> web.Response:
+        try:
+            self._check_key(request)
+        except Refused as refused:
+            return web.json_response(refused.body(), status=refused.status)
+        asked = (request.match_info["container"], request.match_info["file"])
+        self.fetched.append(asked)
+        found = self.container_files.get(asked)
+        if isinstance(found, Http):
+            return found.response()
+        if found is None:
+            gone = Refused(f"Container with id '{asked[0]}' not found.", status=404)
+            return web.json_response(gone.body(), status=404)
+        return web.Response(body=found, content_type="application/octet-stream")
+
     async def _create(self, request: web.Request) -> web.StreamResponse:
         try:
             self._check_key(request)
@@ -300,10 +340,7 @@ class OpenAIEmulator:
         self.requests.append(Received(body, dict(request.headers), request.transport))
         answer = self.scripts.popleft() if self.scripts else self.respond(body)
         if isinstance(answer, Http):
-            text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-            return web.Response(
-                status=answer.status, text=text, headers=answer.headers, content_type=answer.content_type
-            )
+            return answer.response()
         script = answer if isinstance(answer, Script) else Script(answer)
         response = _Response(body, script, self._numbers)
         if not body.get("stream"):
@@ -348,7 +385,8 @@ class _Response:
         self._script = script
         self._numbers = iter(numbers)
         self._sequence = 0
-        self._encrypts = "reasoning.encrypted_content" in (body.get("include") or ())  # type: ignore[operator]
+        self._include = frozenset(body.get("include") or ())  # type: ignore[call-overload]
+        self._encrypts = "reasoning.encrypted_content" in self._include
         self._output: list[Given] = []
         self.told: Json = {
             "id": self._id("resp"),
@@ -408,6 +446,8 @@ class _Response:
                 return self._think(summary)
             case Hosted(item=item, events=events):
                 return self._item({**item, "status": "in_progress"}, {"status": "completed", **item}, events)
+            case RunCode() | SearchFiles() | SearchWeb() | MakeImage():
+                return self._item(*hosted_item(act, self._id, self._include))
             case Incomplete(reason=reason):
                 self.told["incomplete_details"] = {"reason": reason}
                 return self._end("incomplete")

@@ -52,8 +52,9 @@ _PARTS_OF_ROLE = {
     "assistant": ("output_text", "refusal"),
 }
 _TOOLS = frozenset({"function", "web_search", "file_search", "code_interpreter", "image_generation", "mcp"})
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+_NEEDED = {"code_interpreter": ("container",), "file_search": ("vector_store_ids",)}
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 
 
 @dataclass
@@ -150,12 +151,19 @@ def _check_tools(tools: object) -> None:
         if not isinstance(tool, dict) or tool.get("type") not in _TOOLS:
             raise Refused(f"Invalid value for '{where}.type'.", f"{where}.type", "invalid_value")
         if tool["type"] != "function":
+            for key in _NEEDED.get(tool["type"], ()):
+                if not tool.get(key):
+                    raise Refused(
+                        f"Missing required parameter: '{where}.{key}'.",
+                        f"{where}.{key}",
+                        "missing_required_parameter",
+                    )
             continue
         unknown = tool.keys() - {"type", "name", "description", "parameters", "strict"}
         if unknown:
             raise _unknown(where, unknown)
         name = tool.get("name")
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise Refused(f"Invalid '{where}.name': string does not match pattern.", f"{where}.name")
         if name in names:
             raise Refused(f"Duplicate function name: {name}", "tools")
@@ -163,10 +171,11 @@ def _check_tools(tools: object) -> None:
         if not isinstance(tool.get("parameters"), dict):
             raise Refused(f"Missing required parameter: '{where}.parameters'.", f"{where}.parameters")
         if tool.get("strict"):
-            _check_strict(name, tool["parameters"], ())
+            check_strict(name, tool["parameters"])
 
 
-def _check_strict(name: str, schema: object, path: tuple[str, ...]) -> None:
+def check_strict(name: str, schema: object, path: tuple[str, ...] = ()) -> None:
+    """Refuse a tool's schema that strict mode can't follow."""
     if not isinstance(schema, dict):
         return
     context = f"In context={path!r}"
@@ -184,14 +193,14 @@ def _check_strict(name: str, schema: object, path: tuple[str, ...]) -> None:
                 f"properties. Missing '{missing[0]}'.",
             )
         for key, value in (properties or {}).items():
-            _check_strict(name, value, (*path, "properties", key))
+            check_strict(name, value, (*path, "properties", key))
     for key in ("items",):
-        _check_strict(name, schema.get(key), (*path, key))
+        check_strict(name, schema.get(key), (*path, key))
     for key in ("anyOf",):
         for index, value in enumerate(schema.get(key, [])):
-            _check_strict(name, value, (*path, key, str(index)))
+            check_strict(name, value, (*path, key, str(index)))
     for key, value in schema.get("$defs", {}).items():
-        _check_strict(name, value, (*path, "$defs", key))
+        check_strict(name, value, (*path, "$defs", key))
 
 
 def _bad_schema(name: str, text: str) -> Refused:
@@ -258,7 +267,7 @@ def _check_call(item: Mapping[str, object], kind: str, where: str) -> None:
             f"{where}.call_id",
             "string_above_max_length",
         )
-    if kind == "function_call" and not _NAME.fullmatch(str(item["name"])):
+    if kind == "function_call" and not NAME.fullmatch(str(item["name"])):
         raise Refused(
             f"Invalid '{where}.name': string does not match pattern. Expected '^[a-zA-Z0-9_-]+$'.",
             f"{where}.name",
@@ -300,7 +309,7 @@ def _check_image(part: Mapping[str, object], at: str) -> None:
         data = base64.b64decode(match[2], validate=True)
     except binascii.Error:
         data = b""
-    if not data.startswith(_MAGIC):
+    if not data.startswith(MAGIC):
         raise Refused("The image data you provided does not represent a valid image.", at, "invalid_image")
 
 

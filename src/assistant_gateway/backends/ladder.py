@@ -250,13 +250,12 @@ class Ladder:
         arguments = told if isinstance(told, str) else "" if told is None else json.dumps(told)
         if rest := slot.arguments.complete(arguments or None):
             yield ToolCallDelta(slot.call_id, rest)
-        output = item.get("output", item.get("outputs", item.get("results")))
         yield ToolCallDone(
             slot.call_id,
             slot.name,
             kind=slot.kind.removesuffix("_call"),
             arguments=slot.arguments.text,
-            output=output if isinstance(output, str) else "" if output is None else json.dumps(output),
+            output=_output(item),
             ok=item.get("status", "completed") == "completed" and not item.get("error"),
         )
         yield ItemDone(clean({**item, "id": slot.id}))
@@ -388,6 +387,16 @@ class Ladder:
             # The bare shape: its type says only "error".
             error = {key: value for key, value in event.items() if key != "type"}
         raise from_error(error)
+
+
+def _output(item: JsonObject) -> str:
+    """What came of a hosted call, in text: what code printed, the results of a search; no pictures."""
+    if item.get("type") == "code_interpreter_call":
+        return whole(items.logs_of(item))
+    output = item.get("output", item.get("results"))
+    if output is None:
+        return ""
+    return whole(output if isinstance(output, str) else json.dumps(output))
 
 
 def _text(event: JsonObject, key: str) -> str:

@@ -8,6 +8,7 @@ with each request. Keys of our own never leave the house.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from assistant_gateway import items
 from assistant_gateway.backend import Step
 from assistant_gateway.backends.characters import label, whole
 from assistant_gateway.backends.files import KINDS, Inliner
+from assistant_gateway.backends.hosted import includes_for, tools_for
 from assistant_gateway.backends.repair import repair
 from assistant_gateway.errors import BackendRefused
 from assistant_gateway.values import JsonObject, JsonValue
@@ -48,11 +50,13 @@ class Leeway:
         origin: The mark of opaque items that this provider can read; empty sends none.
         encrypted: Ask for encrypted reasoning, and give a message's phase back.
         kinds: Kinds of files that are inlined beside text; notes stand in the places of the others.
+        cache_key: Name the thread, so that its requests meet the same cache.
     """
 
     origin: str = ""
     encrypted: bool = False
     kinds: frozenset[str] = KINDS
+    cache_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,12 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
         }
         for tool in step.tools
     ]
+    tools += tools_for(step)
     include: list[JsonValue] = [ENCRYPTED_REASONING] if leeway.encrypted else []
+    include += includes_for(tools)
+    if leeway.cache_key:
+        # `prompt_cache_key`, openai 3.54.0: requests of one key go to the machine that has their beginning.
+        body["prompt_cache_key"] = hashlib.sha256(step.thread_id.encode()).hexdigest()[:32]
     for key, value in step.options.items():
         if key == "tools":
             tools += _list(value)

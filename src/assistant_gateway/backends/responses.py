@@ -17,6 +17,8 @@ import structlog
 from assistant_gateway import items
 from assistant_gateway.backend import BackendPlugin, Step
 from assistant_gateway.backends.connection import Call, Connection, ProviderSettings, Refusal
+from assistant_gateway.backends.containers import container_file
+from assistant_gateway.backends.hosted import HOSTED_TOOLS, WORTH_A_LOOK, Harvest
 from assistant_gateway.backends.ladder import Ladder
 from assistant_gateway.backends.request import Leeway, Request, build
 from assistant_gateway.errors import BackendRefused
@@ -46,8 +48,16 @@ class ResponsesBackend:
         async with AsyncExitStack() as stack:
             ladder, chunks = await self._ask(step, stack)
             events = await stack.enter_async_context(aclosing(self._connection.read(chunks, ladder)))
+            harvest = Harvest(step, self._container_file)
             async for event in events:
-                yield event
+                if type(event) in WORTH_A_LOOK:
+                    async for found in harvest.take(event):
+                        yield found
+                else:
+                    yield event
+
+    async def _container_file(self, container_id: str, file_id: str) -> bytes:
+        return await container_file(await self._connection.open(), container_id, file_id)
 
     async def warm_up(self) -> None:
         """Load the SDK: half a second that the first message need not wait for."""
@@ -70,7 +80,9 @@ class ResponsesBackend:
         model = step.model or DEFAULT_MODEL
         encrypted = self._speaks_encrypted_reasoning(step)
         leeway = Leeway(
-            origin=self._connection.mark(self.name, model) if encrypted else "", encrypted=encrypted
+            origin=self._connection.mark(self.name, model) if encrypted else "",
+            encrypted=encrypted,
+            cache_key=self._is_openai,
         )
         taken = [call.call_id for call in items.calls_of(step.items)]
         while True:
@@ -88,8 +100,10 @@ class ResponsesBackend:
 
     def _speaks_encrypted_reasoning(self, step: Step) -> bool:
         told = step.options.get("reasoning")
-        if isinstance(told, bool):
-            return told
+        return told if isinstance(told, bool) else self._is_openai
+
+    @property
+    def _is_openai(self) -> bool:
         host = urlsplit(self._settings.base_url).hostname or ""
         return host == "api.openai.com" or host.endswith((".openai.com", ".openai.azure.com"))
 
@@ -134,5 +148,6 @@ plugin = BackendPlugin(
     settings=ResponsesSettings,
     build=ResponsesBackend,
     default_model=DEFAULT_MODEL,
+    hosted_tools=HOSTED_TOOLS,
     from_environment=_from_environment,
 )

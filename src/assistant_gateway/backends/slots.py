@@ -11,15 +11,22 @@ from collections.abc import Iterator
 from typing import Final
 
 from assistant_gateway.backends.characters import hold_back, is_plain, whole
+from assistant_gateway.backends.marks import hold_marks_back, without_marks
 from assistant_gateway.values import JsonObject
 
 
 class Part:
-    """A text that grows: the pieces given on so far, and half a character kept back."""
+    """
+    A text that grows: the pieces given on so far, and half a character kept back.
 
-    __slots__ = ("_held", "annotations", "done", "opened", "pieces")
+    Args:
+        marks: The model may put its citation marks into the text; they are left out.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_held", "_marks", "annotations", "done", "opened", "pieces")
+
+    def __init__(self, *, marks: bool = False) -> None:
+        self._marks = marks
         self.pieces: list[str] = []
         self.opened = False
         self.done = False
@@ -34,7 +41,8 @@ class Part:
     def grow(self, delta: str) -> str:
         """Take *delta*; the piece to give on."""
         if self._held or not is_plain(delta):
-            delta, self._held = hold_back(self._held + delta)
+            held = self._held + delta
+            delta, self._held = hold_marks_back(held) if self._marks else hold_back(held)
         if delta:
             self.pieces.append(delta)
         return delta
@@ -47,6 +55,8 @@ class Part:
         """
         sent = self.text
         text = None if text is None else whole(text)
+        if text is not None and self._marks:
+            text = without_marks(text)
         rest = text[len(sent) :] if text is not None and text.startswith(sent) else whole(self._held)
         self._held = ""
         self.pieces = [sent, rest]
@@ -86,7 +96,7 @@ class Slot:
             number = 0
         part = self.parts.get(number)
         if part is None:
-            part = self.parts[number] = Part()
+            part = self.parts[number] = Part(marks=True)
         return number, part
 
 
