@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant_gateway.adapter import Budget, Limits
+from assistant_gateway.adapter import Budget, CallKind, Limits
 from assistant_gateway.errors import RateLimited
 from assistant_gateway.replies.allowance import Allowance
 from assistant_gateway.replies.lifetimes import Lifetimes
@@ -23,7 +23,7 @@ from assistant_gateway.replies.pacing import Pace, Pacer, Rank
 from assistant_gateway.replies.spread import PROMPT
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.clock import run_virtual
-from assistant_gateway.testing.metered import Kind, MeteredAdapter
+from assistant_gateway.testing.metered import MeteredAdapter
 from assistant_gateway.values import Conversation, ReplyTarget, User
 
 Test = Callable[..., Coroutine[object, object, None]]
@@ -56,7 +56,7 @@ def platform(**calls: tuple[int, float]) -> MeteredAdapter:
 
 
 async def call(
-    pace: Pace, rank: Rank = Rank.GROWTH, *, kind: Kind = "edit", since: float | None = None
+    pace: Pace, rank: Rank = Rank.GROWTH, *, kind: CallKind = "edit", since: float | None = None
 ) -> float:
     """Make a call that takes no time; when it was made."""
     turn = await pace.turn(kind, rank, now() if since is None else since)

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from assistant_gateway.adapter import Budget, Limits
+from assistant_gateway.adapter import Budget, CallKind, Limits
 from assistant_gateway.replies.pacing import Pacer
-from assistant_gateway.testing.metered import Kind, MeteredAdapter
+from assistant_gateway.testing.metered import MeteredAdapter
 from assistant_gateway.values import Conversation, ReplyTarget, User
 from fixtures.replies import Script, done, now, on_virtual_clock
 
 LIMITS = Limits(text_length=4000, edit_interval=60.0)  # the interval is none where there are budgets
 
 
-def slack(target: ReplyTarget, call: Kind) -> Sequence[Budget]:
+def slack(target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
     """Quotas like Slack's: 50 edits a minute for the workspace, a post a second for a channel."""
     if call == "post":
         return [Budget(f"post:{target.conversation.channel}", 1, 1.0)]
@@ -44,7 +44,7 @@ def platform(*, told_edits: int = 50, moods: float = 0.0, seed: int = 1) -> Mete
     """Quotas as above; *moods* is the share of calls that get a 429 of 1 to 30 s for no reason."""
     chance = random.Random(seed)
 
-    def told(target: ReplyTarget, call: Kind) -> Sequence[Budget]:
+    def told(target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
         return [Budget(call, told_edits, 60.0)] if call == "edit" else slack(target, call)
 
     return MeteredAdapter(

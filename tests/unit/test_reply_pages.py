@@ -9,7 +9,7 @@ import pytest
 
 from assistant_gateway.adapter import Limits
 from assistant_gateway.errors import OutcomeUnknown
-from assistant_gateway.replies.reply import MOST
+from assistant_gateway.replies.layout import MOST
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.backend import ScriptedBackend, says
 from assistant_gateway.values import Answer, RunFailure, RunStatus

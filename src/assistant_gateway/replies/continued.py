@@ -6,13 +6,16 @@ that goes on is closed and opened again with its language, a table gets its head
 is closed and opened again. A page ends before a block, else before a line, else behind a word, in
 its second half; never inside a link, a mention or a grapheme that could be kept whole. Where it ends
 depends only on the text up to where it is full: pages that others follow stay as they are.
+
+A page that is streamed can't take anything back: it never ends before what was sent of it, and may be
+ended before it is full.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assistant_gateway.replies.blocks import FENCE_BEGUN, IN_QUOTE, UNDERLINE, Fence, Leaf, Outline
 from assistant_gateway.replies.cuts import best_cut, last_word, reopened
@@ -22,6 +25,8 @@ from assistant_gateway.replies.split import Unit, fitting, measure
 
 BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 TRIES = 8  # to find a place where the markers that are open there can be closed and opened again
+NEAR = 200  # units before the end of a page, in which only whole words are firm
+PART_OF_WORD = re.compile(r"\S{1,100}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +37,12 @@ class Page:
     Attributes:
         source: The part of the text that it stands for; it may end in more blanks than a post takes.
         shown: What is posted; empty where the source is blank, or nothing of it can be shown yet.
+        firm: The beginning of it that no later text takes back, without blanks at its end.
     """
 
     source: str
     shown: str
+    firm: str = field(default="", compare=False)
 
 
 def pages(text: str, limit: int, unit: Unit = "characters", *, growing: bool = False) -> list[Page]:
@@ -79,15 +86,32 @@ class _Overflow:
         at: How far the text fits.
         outline: Where the text stands there.
         line_at: Where that line begins.
-        before_block: The best line of the second half to end the page before; 0 when there is none.
-        room: What the page takes, in units.
+        before_block: The best line to end the page before; 0 when there is none.
+        low: Behind which it may end: its first half, or what was sent of it, stays whole.
     """
 
     at: int
     outline: Outline
     line_at: int
     before_block: int
-    room: int
+    low: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """
+    Where a page begins.
+
+    Attributes:
+        at: Its first character.
+        line_at: Where the line begins in which that is.
+        outline: Where the text stands before that line.
+    """
+
+    at: int
+    line_at: int
+    outline: Outline
+    carry: _Carry
 
 
 class Pager:
@@ -102,10 +126,50 @@ class Pager:
     def _forget(self) -> None:
         self._seen = ""
         self._full: list[Page] = []
-        self._at = 0  # where the last page begins
-        self._line_at = 0  # where the line begins in which it does
-        self._outline = Outline()  # before that line
-        self._carry = _Carry()
+        self._begins: list[_Begin] = []  # of the full ones
+        self._begin(_Begin(0, 0, Outline(), _Carry()))
+
+    def _begin(self, where: _Begin) -> None:
+        self._at = where.at  # where the last page begins
+        self._line_at = where.line_at  # where the line begins in which it does
+        self._outline = where.outline  # before that line
+        self._carry = where.carry
+        self._floor = where.at  # before which it does not end
+
+    @property
+    def full(self) -> int:
+        """How many pages are full: those that others follow, or that were ended."""
+        return len(self._full)
+
+    def resize(self, page: int, limit: int, unit: Unit = "characters") -> None:
+        """From *page* on, pages have another limit."""
+        if (limit, unit) == (self._limit, self._unit):
+            return
+        self._limit, self._unit = limit, unit
+        if page < len(self._full):
+            self._begin(self._begins[page])
+            del self._full[page:], self._begins[page:]
+
+    def keep(self, page: int, sent: str) -> None:
+        """So much of *page*, as it was laid out, can't be taken back: it does not end before."""
+        if page == len(self._full):
+            self._floor = self._behind(sent)
+
+    def end(self, text: str, *, anywhere: bool) -> bool:
+        """
+        End the last page of *text*, which was laid out growing, although it is not full.
+
+        It ends before a block, else *anywhere* in what is firm; False where it can't.
+        """
+        if self._at == len(text):
+            return False
+        firm = self._behind(self._framed(text[self._at :])[1])
+        overflow = self._overflow(text, until=max(firm, self._floor))
+        if overflow is None or not (overflow.before_block or anywhere):
+            return False
+        cut, opened = self._cut(text, overflow)
+        self._turn(text, cut, opened, known=overflow.at + 1)
+        return True
 
     def pages(self, text: str, *, growing: bool = False) -> list[Page]:
         """The pages of *text*; a text that does not go on from the one before is laid out anew."""
@@ -117,13 +181,14 @@ class Pager:
             self._turn(text, cut, opened, known=overflow.at + 1)
         if self._at == len(text):
             return list(self._full)
-        return [*self._full, Page(text[self._at :], self._last(text, growing=growing))]
+        shown, firm = self._last(text, growing=growing)
+        return [*self._full, Page(text[self._at :], shown, firm)]
 
     def _measure(self, text: str) -> int:
         return measure(text, self._unit)
 
-    def _overflow(self, text: str) -> _Overflow | None:
-        """Where the last page is full; None while all of *text* fits."""
+    def _overflow(self, text: str, *, until: int | None = None) -> _Overflow | None:
+        """Where the last page is full, as it is *until* there in any case; None while all of *text* fits."""
         room = self._limit - self._measure(self._carry.opening)
         outline, line_at, at, used = self._outline.copy(), self._line_at, self._at, 0
         best, best_rank, after_blank, after_heading = 0, -1, False, False
@@ -134,25 +199,48 @@ class Pager:
             is_blank = not line.strip()
             reserve = self._reserve(outline, line, whole=end >= 0)
             full = not is_blank and used + self._measure(text[at:stop]) + reserve > room
+            full = (full and stop > self._floor) or (until is not None and at < until <= stop)
             if full:
                 fits = room - used - reserve
                 stop = at + (fitting(text[at:stop], fits, self._unit) if fits > 0 else 0)
+                stop = max(self._floor, stop if until is None else min(stop, until))
                 line = text[line_at : stop + 1]
             elif end < 0:
                 return None
             before, outline = outline, outline.after(line, line_at)
             if not is_blank:
-                if at > self._at and used * 2 >= room:
+                is_late = at >= self._floor and (until is not None or used * 2 >= room)
+                if at > self._at and is_late:
                     rank = 0 if after_heading else _rank(before, outline, line, at, after_blank=after_blank)
                     if rank is not None and rank >= best_rank:
                         best, best_rank = at, rank
                 after_heading = outline.leaf is Leaf.HEADING
             if full:
-                return _Overflow(stop, outline, line_at, best, room)
+                kept = self._floor > self._at
+                low = self._floor - 1 if kept else self._half(text, stop, room)
+                return _Overflow(stop, outline, line_at, best, low)
             after_blank = is_blank
             used += self._measure(text[at : end + 1])
             at = line_at = end + 1
         return None
+
+    def _half(self, text: str, end: int, room: int) -> int:
+        """Where the first half of a page ends that is full at *end*."""
+        return self._at + fitting(text[self._at : max(end, self._at + 1)], max(1, room // 2), self._unit)
+
+    def _behind(self, shown: str) -> int:
+        """Where the part of the last page ends that shows *shown*; its beginning where none does."""
+        text = self._seen
+        mid_line = self._at > self._line_at
+        low, high = self._at, len(text)
+        while low < high:
+            middle = (low + high) // 2
+            if len(self._shown(text[self._at : middle], mid_line=mid_line).rstrip()) < len(shown):
+                low = middle + 1
+            else:
+                high = middle
+        whole = self._shown(text[self._at : low], mid_line=mid_line)
+        return low if whole.startswith(shown) else self._at
 
     def _reserve(self, outline: Outline, line: str, *, whole: bool) -> int:
         """How much room it will take to close the fence that *line* is in."""
@@ -172,8 +260,7 @@ class Pager:
         if overflow.before_block:
             return overflow.before_block, ()
         start, here = self._at, overflow.outline
-        high = max(overflow.at, start + 1)
-        low = start + fitting(text[start:high], max(1, overflow.room // 2), self._unit)
+        high, low = max(overflow.at, start + 1), overflow.low
         spans: list[Span] = []
         if here.leaf in (Leaf.PARAGRAPH, Leaf.HEADING, Leaf.TABLE):
             base = overflow.line_at if here.leaf is Leaf.TABLE else here.start
@@ -204,6 +291,7 @@ class Pager:
         """End the page at *cut*, where the markers *opened* are open, and begin the next one."""
         start = self._at
         mid_line = start > self._line_at
+        begin = _Begin(start, self._line_at, self._outline.copy(), self._carry)
         while 0 <= (end := text.find("\n", self._line_at)) < cut:
             self._outline.take(text[self._line_at : end], self._line_at)
             self._line_at = end + 1
@@ -214,8 +302,9 @@ class Pager:
         shown = self._shown(text[start:cut], mid_line=mid_line).rstrip()
         if self._measure(shown + carry.closing) <= self._limit:
             shown += carry.closing
-        self._full.append(Page(text[start:cut], shown))
-        self._at, self._carry = cut, carry
+        self._full.append(Page(text[start:cut], shown, shown))
+        self._begins.append(begin)
+        self._at, self._carry, self._floor = cut, carry, cut
 
     def _carried(self, here: Outline, cut: int, opened: Sequence[str]) -> _Carry:
         before, mid_line = self._outline, cut > self._line_at
@@ -255,20 +344,20 @@ class Pager:
             source = _dedented(source, carry, mid_line=mid_line)
         return carry.opening + source
 
-    def _last(self, text: str, *, growing: bool) -> str:
+    def _last(self, text: str, *, growing: bool) -> tuple[str, str]:
+        """What the last page shows, and what of it is firm."""
         source = text[self._at :]
-        mid_line = self._at > self._line_at
         if not source.strip():
-            return ""
-        shown = self._shown(source, mid_line=mid_line)
+            return "", ""
         if growing:
-            shown = self._framer.frame(shown)
+            shown, firm = self._framed(source)
             while (over := self._measure(shown) - self._limit) > 0:
                 # There is no room for the closers: the last words wait for the next page.
                 end = max(0, len(source) - over)
                 source = source[: last_word(source, max(0, end - 40), end)]
-                shown = self._framer.frame(self._shown(source, mid_line=mid_line))
-            return shown if source.strip() else ""
+                shown, _ = self._framed(source)
+            return (shown, firm) if source.strip() else ("", firm)
+        shown = self._shown(source, mid_line=self._at > self._line_at)
         outline, at = self._outline.copy(), self._line_at
         for line in text[at:].split("\n"):
             outline.take(line, at)
@@ -277,7 +366,19 @@ class Pager:
             shown = shown.rstrip("\n") + f"\n{self._own_prefix(outline)}{outline.fence.marker}"
         if self._measure(shown) > self._limit:
             shown = shown.rstrip()
-        return shown if self._measure(shown) <= self._limit else self._last(text, growing=True)
+        if self._measure(shown) > self._limit:
+            shown, _ = self._last(text, growing=True)
+        return shown, shown
+
+    def _framed(self, source: str) -> tuple[str, str]:
+        """The frame of the last page with *source*, and what of it is firm."""
+        shown = self._shown(source, mid_line=self._at > self._line_at)
+        found = self._framer.read(shown)
+        firm = kept = shown[: found.kept]
+        if self._measure(kept) > self._limit - min(NEAR, self._limit // 8):
+            # It may be full at any moment, and had better not end inside of a word.
+            firm = PART_OF_WORD.sub("", kept)
+        return kept + found.closers, firm.rstrip()
 
 
 def _rank(before: Outline, after: Outline, line: str, at: int, *, after_blank: bool) -> int | None:

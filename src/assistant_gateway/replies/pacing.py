@@ -4,8 +4,8 @@ Whose turn it is to call a platform that counts the calls of all replies togethe
 A reply asks for a turn and makes its text when it gets one, never before. Finals go first, then
 first words, then the reply whose people have waited longest for what was said already. No budget
 is overdrawn: `Allowance` keeps the accounts, and `Spread` decides how often a reply is edited, so
-that a call is left for its end. Where the platform has no budgets, a post is edited at most once in
-its ``limits.edit_interval``.
+that a call is left for its end. A stream begins only where its stop is sure to have a call, too. Where
+the platform has no budgets, a post is edited at most once in its ``limits.edit_interval``.
 """
 
 from __future__ import annotations
@@ -14,21 +14,19 @@ import asyncio
 from collections.abc import Sequence
 from enum import IntEnum
 from types import TracebackType
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import structlog
 
-from assistant_gateway.adapter import Adapter, Budget, HasBudgets
+from assistant_gateway.adapter import Adapter, Budget, CallKind, HasBudgets
 from assistant_gateway.errors import RateLimited
 from assistant_gateway.replies.allowance import NEVER, Allowance
 from assistant_gateway.replies.lifetimes import Lifetimes
 from assistant_gateway.replies.spread import Spread
 from assistant_gateway.values import ReplyTarget
 
-BLINK = 0.3  # seconds between two edits of a post: more often, nobody sees a difference
+BLINK = 0.3  # seconds between two changes of a post: more often, nobody sees a difference
 FORGET_AT = 64  # scopes, before idle ones are looked for
-
-Kind: TypeAlias = Literal["post", "edit", "delete"]
 
 
 class Rank(IntEnum):
@@ -56,7 +54,7 @@ class Pacer:
         """The turns of one reply."""
         return Pace(self, adapter, target)
 
-    def scopes(self, adapter: Adapter, target: ReplyTarget, kind: Kind) -> Sequence[_Scope]:
+    def scopes(self, adapter: Adapter, target: ReplyTarget, kind: CallKind) -> Sequence[_Scope]:
         """The accounts that such a call counts against, the narrowest first."""
         if not isinstance(adapter, HasBudgets):
             return ()
@@ -91,13 +89,14 @@ class Pace:
         self._target = target
         self._budgeted = isinstance(adapter, HasBudgets)
         self._asked: _Ask | None = None
+        self._end: Literal["edit", "stop"] | None = None  # the call that is kept for the reply's end
         self._joined: Sequence[_Scope] = ()
         self._rested = -NEVER  # until when this reply alone leaves the platform alone
         self._ended = False
         self.last = -NEVER  # when the last turn was given
         self.began = -NEVER  # when the first one was asked for
 
-    async def turn(self, kind: Kind, rank: Rank, since: float) -> Turn | None:
+    async def turn(self, kind: CallKind, rank: Rank, since: float) -> Turn | None:
         """
         Wait for a turn to make such a call; None when `withdraw` was called meanwhile.
 
@@ -107,7 +106,7 @@ class Pace:
         if rank is Rank.FINAL:
             self._note_end()
         else:
-            self._join()
+            self._hold("stop" if kind in ("start", "append", "stop") else "edit")
         scopes = self._pacer.scopes(self._adapter, self._target, kind)
         ask = _Ask(self, scopes, kind, rank, since)
         self._asked = ask
@@ -121,6 +120,15 @@ class Pace:
             self._asked = None
         return Turn(self, ask.scopes) if given else None
 
+    def may_stream(self) -> bool:
+        """Whether a stream may begin at once, and its stop is sure to have a call."""
+        now = asyncio.get_running_loop().time()
+        starts = self._pacer.scopes(self._adapter, self._target, "start")
+        stops = self._pacer.scopes(self._adapter, self._target, "stop")
+        return all(scope.earliest(Rank.FIRST, now) <= now for scope in (*starts, *stops)) and all(
+            scope.spread.has_room(self, now) for scope in stops
+        )
+
     def withdraw(self) -> None:
         """Growth needs no turn any more."""
         if self._asked is not None and not self._asked.future.done():
@@ -133,28 +141,38 @@ class Pace:
 
     def leave(self) -> None:
         """The reply has ended: nothing is kept for it any more."""
-        joined, self._joined = self._joined, ()
+        joined, self._joined, self._end = self._joined, (), None
         now = asyncio.get_running_loop().time()
         for scope in joined:
             scope.spread.leave(self, now)
         for scope in joined:
             scope.look()
 
-    def due(self, kind: Kind, rank: Rank) -> float:
+    def due(self, kind: CallKind, rank: Rank) -> float:
         """The earliest time of the next turn, budgets aside."""
         pause = 0.0
         if kind == "edit" and not self._budgeted:
             pause = self._adapter.limits.edit_interval
-        elif kind == "edit" and rank is Rank.GROWTH:
+        elif kind in ("edit", "append") and rank is Rank.GROWTH:
             pause = BLINK
         return max(self._rested, self.last + pause)
 
-    def _join(self) -> None:
+    def _hold(self, end: Literal["edit", "stop"]) -> None:
+        """Keep a call of that kind free for the reply's end, and no other."""
+        if end == self._end:
+            return
+        if self._end is not None:
+            self.leave()
         if self.began == -NEVER:
             self.began = asyncio.get_running_loop().time()
-            self._joined = self._pacer.scopes(self._adapter, self._target, "edit")
-            for scope in self._joined:
-                scope.spread.join(self, self.began)
+        self._end = end
+        ends = self._pacer.scopes(self._adapter, self._target, end)
+        for scope in ends:
+            scope.spread.join(self, self.began)
+        grows = self._pacer.scopes(self._adapter, self._target, "append") if end == "stop" else ()
+        for scope in grows:
+            scope.spread.join(self, self.began, ends=False)
+        self._joined = (*ends, *grows)
 
     def _note_end(self) -> None:
         if self._joined and not self._ended:
@@ -257,7 +275,9 @@ class _Scope:
 class _Ask:
     """A reply that waits for its turn."""
 
-    def __init__(self, pace: Pace, scopes: Sequence[_Scope], kind: Kind, rank: Rank, since: float) -> None:
+    def __init__(
+        self, pace: Pace, scopes: Sequence[_Scope], kind: CallKind, rank: Rank, since: float
+    ) -> None:
         self.pace = pace
         self.scopes = scopes
         self.kind = kind

@@ -1,45 +1,47 @@
 """
-One answer, edited in place while it grows.
+One answer, growing in place.
 
 The first words are shown at once. From then on at most one call is under way, and the next one
 begins when the `Pacer` gives a turn, with the text as it then is: however many deltas came in
-between, one edit follows. What is shown in between is well-formed; while a tool runs, a line under
-the text says so. The complete text is always the last thing sent; what would need too many posts
-becomes the first of them and a file.
+between, one edit follows, or one piece of a stream. What is shown in between is well-formed; while a
+tool runs, people see that. The complete text is always the last thing sent; what would need too many
+posts becomes the first of them and a file.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 
-from assistant_gateway.adapter import Adapter, Content
+from assistant_gateway.adapter import Adapter, CallKind, Control
 from assistant_gateway.errors import (
     AdapterError,
     Forbidden,
     GatewayError,
     OutcomeUnknown,
     RateLimited,
+    StreamStopped,
     TooLong,
 )
 from assistant_gateway.events import RunEvent, ToolCallCreated
 from assistant_gateway.handler import RunHandler
-from assistant_gateway.replies.activity import LINGER, Activity
-from assistant_gateway.replies.continued import Pager
-from assistant_gateway.replies.ending import FILE_NAME, FILE_TYPE, as_file, below_the_first_post, with_ending
-from assistant_gateway.replies.pacing import Kind, Pacer, Rank, Turn
+from assistant_gateway.replies.activity import LINGER
+from assistant_gateway.replies.ending import FILE_NAME, FILE_TYPE, as_file
+from assistant_gateway.replies.layout import MOST, Layout
+from assistant_gateway.replies.pacing import Pacer, Rank, Turn
 from assistant_gateway.replies.posts import Posts, WatchesReplies
-from assistant_gateway.replies.split import measure
-from assistant_gateway.speech import Speech
+from assistant_gateway.replies.stream import View
+from assistant_gateway.replies.streaming import Streaming
 from assistant_gateway.values import Answer, FileRef, Post, ReplyTarget
 
 TRIES = 6  # of one call whose outcome is a fault that may pass
 PATIENCE = 15.0  # seconds, the longest pause between two of them
-SHORTEST = 100  # units; a platform that finds this too long is not helped by shorter posts
-MOST = 8  # posts; a longer answer becomes a file
+CALLS = 8  # at most, until a post shows what it should: a stream that is found is stopped, mended, made anew
+# Slack tells of a message for the last time 6 minutes after it: who knows nothing then never will.
+SEARCHED = 390.0  # seconds
 
 
 class Undeliverable(GatewayError):
@@ -55,6 +57,7 @@ class Reply(RunHandler):
         posts: What an earlier attempt journaled.
         pacer: Shared by all replies of the process.
         keep_file: Stores a file's bytes, given its name and content type.
+        controls: The buttons that people may have below the answer.
     """
 
     def __init__(
@@ -68,29 +71,30 @@ class Reply(RunHandler):
         watch: WatchesReplies,
         pacer: Pacer,
         keep_file: Callable[[str, str, bytes], Awaitable[FileRef]],
+        controls: Collection[Control] = (),
     ) -> None:
         self._adapter = adapter
-        self._posts = Posts(adapter, target, run_id, save=save, known=posts, watch=watch)
-        self._watch = watch
         self._pace = pacer.pace(adapter, target)
+        self._streaming = Streaming(adapter, target, may_start=self._pace.may_stream)
+        self._posts = Posts(
+            adapter, target, run_id, save=save, known=posts, watch=watch, streaming=self._streaming
+        )
+        self._watch = watch
         self._keep_file = keep_file
         self._file: FileRef | None = None
-        self._length = adapter.limits.text_length
-        self._pager = Pager(self._length, adapter.limits.unit)
-        self._speech = Speech()
-        self._activity = Activity()
+        self._layout = Layout(adapter.limits, run_id, controls)
+        self._part = 0  # that is being shown
         self._news = asyncio.Event()
         self._since: float | None = None  # when the oldest of what nobody has seen yet was said
         self._closing = asyncio.Event()
         self._log = structlog.get_logger()
 
     async def on_event(self, event: RunEvent) -> None:
-        if self._speech.hear(event):
-            self._tell()
-        elif self._activity.hear(event, asyncio.get_running_loop().time()):
+        loop = asyncio.get_running_loop()
+        if self._layout.hear(event, loop.time()):
             self._tell()
             if type(event) is ToolCallCreated:
-                asyncio.get_running_loop().call_later(LINGER, self._tell)
+                loop.call_later(LINGER, self._tell)
 
     def _tell(self) -> None:
         if self._since is None:
@@ -112,8 +116,11 @@ class Reply(RunHandler):
             except OutcomeUnknown:
                 self._tell()
                 await self._pause(1.0)
+            except StreamStopped:
+                self._log.info("reply.stopped_by_user", adapter=self._adapter.name)
+                return
             except AdapterError as error:
-                if isinstance(error, TooLong) and self._shorten():
+                if isinstance(error, TooLong) and self._layout.shorten(self._part):
                     self._tell()
                     continue
                 self._log.warning("reply.stalled", adapter=self._adapter.name, error=type(error).__name__)
@@ -129,9 +136,13 @@ class Reply(RunHandler):
         """Nothing more is shown, finished or not: let the other replies have the calls kept for this one."""
         self._pace.leave()
 
-    async def finish(self, answer: Answer) -> None:
+    async def finish(self, answer: Answer, *, searched: float = 0.0) -> None:
         """
         Show the complete answer and nothing after it.
+
+        Args:
+            searched: For how many seconds this was tried already. A post of which nobody can tell for
+                so long what became of it is made anew, and says so.
 
         Raises:
             Undeliverable: The platform refuses for good.
@@ -140,14 +151,14 @@ class Reply(RunHandler):
         tries = 0
         while True:
             try:
-                await self._complete(answer)
+                await self._complete(answer, is_last_resort=searched >= SEARCHED)
                 return
             except RateLimited:
                 self._watch.rate_limited(self._adapter.name)
             except Forbidden as error:
                 raise Undeliverable(str(error)) from error
             except AdapterError as error:
-                if isinstance(error, TooLong) and self._shorten():
+                if isinstance(error, TooLong) and self._layout.shorten(self._part):
                     continue
                 tries += 1
                 if tries >= TRIES:
@@ -157,82 +168,92 @@ class Reply(RunHandler):
     async def _catch_up(self) -> None:
         """Make calls until people see what was said."""
         while not self._closing.is_set() and (change := self._change()) is not None:
-            part, _ = change
-            kind = await self._posts.prepare(part)
-            rank = Rank.FIRST if part == 0 and kind == "post" else Rank.GROWTH
+            self._part, view = change
+            call = await self._posts.prepare(self._part, view)
+            self._layout.begin(self._part, call, self._streaming.limits)
             now = asyncio.get_running_loop().time()
-            turn = await self._pace.turn(kind, rank, now if self._since is None else self._since)
+            turn = await self._pace.turn(call, self._rank(call), now if self._since is None else self._since)
             if turn is None:
                 return
             with turn:
                 newer = self._change()
-                if newer is None or newer[0] != part:
+                if newer is None or newer[0] != self._part:
                     turn.decline()
                     continue
                 self._since = None
-                await self._posts.show(part, newer[1])
+                await self._posts.show(self._part, newer[1], call)
+            if call == "start":
+                self._wake_before_it_ends()
 
-    def _change(self) -> tuple[int, Content] | None:
+    def _rank(self, call: CallKind) -> Rank:
+        """A stop in the midst of a reply takes the call that was kept for its end."""
+        begins = self._part == 0 and call in ("post", "start")
+        return Rank.FIRST if begins or call == "stop" else Rank.GROWTH
+
+    def _wake_before_it_ends(self) -> None:
+        limits = self._streaming.limits
+        if limits is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(limits.seconds, self._tell)
+            loop.call_later(limits.seconds + limits.grace, self._tell)
+
+    def _change(self) -> tuple[int, View] | None:
         """The first post that does not show what it should by now."""
-        pages = self._pages(self._speech.text, growing=True)
-        line = self._activity.line(asyncio.get_running_loop().time())
-        if line and len(pages) <= MOST:
-            below = f"{pages[-1]}\n\n{line}" if pages else line
-            if measure(below, self._adapter.limits.unit) <= self._length:
-                pages[-1:] = [below]
-        for part, page in enumerate(pages[:MOST]):
-            content = Content(page, final=part < len(pages) - 1)
-            if not self._posts.shows(part, content):
-                return part, content
+        views = self._layout.growing(self._posts.stream, asyncio.get_running_loop().time())
+        for part, view in enumerate(views):
+            if not self._posts.shows(part, view):
+                return part, view
         return None
 
-    async def _complete(self, answer: Answer) -> None:
-        contents = await self._contents(answer)
-        for part, content in enumerate(contents):
-            if not self._posts.shows(part, content):
-                kind = await self._posts.prepare(part)
-                with await self._final_turn(kind):
-                    await self._posts.show(part, content)
+    async def _complete(self, answer: Answer, *, is_last_resort: bool) -> None:
+        views = await self._views(answer)
+        for part, view in enumerate(views):
+            self._part = part
+            for _ in range(CALLS):
+                if self._posts.shows(part, view):
+                    break
+                try:
+                    call = await self._posts.prepare(part, view)
+                except OutcomeUnknown:
+                    if not is_last_resort:
+                        raise
+                    self._posts.write_off(part)
+                    self._layout.resume(part)
+                    return await self._complete(answer, is_last_resort=True)
+                with await self._final_turn(call):
+                    await self._posts.show(part, view, call)
+            else:
+                raise AdapterError("the post does not come to show what it should")
         # An earlier attempt may have said more than the one that counts, and a file ends many posts.
-        for part in self._posts.beyond(len(contents)):
-            if await self._posts.locate(part):
-                with await self._final_turn("delete"):
-                    await self._posts.remove(part)
+        for part in self._posts.beyond(len(views)):
+            await self._remove(part, is_last_resort=is_last_resort)
+        return None
 
-    async def _contents(self, answer: Answer) -> list[Content]:
+    async def _remove(self, part: int, *, is_last_resort: bool) -> None:
+        try:
+            is_gone = not await self._posts.locate(part)
+        except OutcomeUnknown:
+            if not is_last_resort:
+                raise
+            self._posts.write_off(part)
+            is_gone = not await self._posts.locate(part)
+        while not is_gone:
+            call = self._posts.removal(part)
+            with await self._final_turn(call):
+                is_gone = await self._posts.remove(part, call)
+
+    async def _views(self, answer: Answer) -> list[View]:
         """What the posts show in the end; at least one."""
-        text = with_ending(answer) if self._adapter.limits.edits else answer.text
-        pages = self._pages(text) or [text]
-        files = answer.files
-        if len(pages) > MOST:
-            pages = self._first_and_note(answer)
-            if self._file is None:
-                data = as_file(answer).encode("utf-8", "replace")
-                self._file = await self._keep_file(FILE_NAME, FILE_TYPE, data)
-            files = (self._file, *files)
-        contents = [Content(page, final=True) for page in pages[:-1]]
-        return [*contents, Content(pages[-1], final=True, files=files, answer=answer)]
+        views = self._layout.complete(answer, self._posts.stream)
+        if len(views) <= MOST:
+            return views
+        if self._file is None:
+            data = as_file(answer).encode("utf-8", "replace")
+            self._file = await self._keep_file(FILE_NAME, FILE_TYPE, data)
+        return self._layout.in_file(answer, self._file)
 
-    def _first_and_note(self, answer: Answer) -> list[str]:
-        unit, note = self._adapter.limits.unit, below_the_first_post(answer)
-        room = max(self._length // 2, self._length - measure(f"\n\n{note}", unit))
-        first = Pager(room, unit).pages(answer.text)[0].shown
-        return self._pages(f"{first}\n\n{note}")
-
-    def _pages(self, text: str, *, growing: bool = False) -> list[str]:
-        # A post of blanks is refused by most platforms, and missed by nobody.
-        return [page.shown for page in self._pager.pages(text, growing=growing) if page.shown.strip()]
-
-    def _shorten(self) -> bool:
-        """Make shorter posts: what an adapter makes of a text (escapes, markup) may be longer than it."""
-        if self._length < SHORTEST:
-            return False
-        self._length = self._length * 3 // 4
-        self._pager = Pager(self._length, self._adapter.limits.unit)
-        return True
-
-    async def _final_turn(self, kind: Kind) -> Turn:
-        turn = await self._pace.turn(kind, Rank.FINAL, asyncio.get_running_loop().time())
+    async def _final_turn(self, call: CallKind) -> Turn:
+        turn = await self._pace.turn(call, Rank.FINAL, asyncio.get_running_loop().time())
         assert turn is not None, "only growth is withdrawn"
         return turn
 

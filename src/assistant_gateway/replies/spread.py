@@ -3,7 +3,8 @@ How the calls of one budget are spread over the replies that live on it.
 
 Some are kept for the ends of live replies, so that no final waits for edits. What is above that is
 spread evenly over the seconds that will be spoken, as far as the latest answers tell: a few replies are
-edited often, many seldom, and one that begins later still finds something.
+edited often, many seldom, and one that begins later still finds something. Where ends cost a call of
+another budget, as those of streams do, all calls are spread.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Spread:
     def __init__(self, allowance: Allowance, lifetimes: Lifetimes) -> None:
         self._allowance = allowance
         self._lifetimes = lifetimes
+        self._pays_ends = True
         self._live: dict[Hashable, float] = {}  # when each reply began
         self._ended: deque[tuple[float, float]] = deque()  # when, and how many seconds it took
 
@@ -33,9 +35,10 @@ class Spread:
     def __len__(self) -> int:
         return len(self._live)
 
-    def join(self, reply: Hashable, now: float) -> None:
-        """A reply begins, whose last call will count here."""
-        self._live[reply] = now
+    def join(self, reply: Hashable, began: float, *, ends: bool = True) -> None:
+        """A reply that *began* then calls here; its last call *ends* it here, or elsewhere."""
+        self._live[reply] = began
+        self._pays_ends = ends
 
     def leave(self, reply: Hashable, now: float) -> None:
         """A reply has ended."""
@@ -49,6 +52,10 @@ class Spread:
             return now
         return self._allowance.next_change(now, PROMPT)
 
+    def has_room(self, reply: Hashable, now: float) -> bool:
+        """Whether there is a call for the end of *reply*, too."""
+        return self._allowance.free(now, PROMPT) > self._kept(now, besides=reply)
+
     def gap(self, now: float) -> float:
         """
         Seconds between two edits of one reply; `NEVER` where all that is left is for ends.
@@ -59,10 +66,11 @@ class Spread:
         replies = len(self._live)
         allowance = self._allowance
         self._forget(now)
-        left = sum(self._left(now))
+        left = sum(self._lifetimes.left(now - began) for began in self._live.values())
         new = AGAIN * sum(seconds for _, seconds in self._ended)
         if left + new < replies * allowance.seconds:
-            gap = self._supplied(now, left + new, kept=replies * new / (left + new))
+            kept = replies if self._pays_ends else 0
+            gap = self._supplied(now, left + new, kept=kept - replies * left / (left + new))
         else:
             calls = allowance.capacity(now) - self._kept(now)
             seconds = max(allowance.cycle - PROMPT, allowance.seconds / 2)
@@ -78,23 +86,20 @@ class Spread:
         calls = allowance.free(now, PROMPT) + coming - kept
         return spoken / calls if calls > 0 else NEVER
 
-    def _kept(self, now: float) -> int:
+    def _kept(self, now: float, *, besides: Hashable = None) -> int:
         """
-        How many calls are kept for ends: one for each live reply.
+        How many calls are kept for ends: one for each live reply but *besides*.
 
         Only where calls come back while replies go on, as in windows of seconds, it is one for each that
         is expected to end within half a window, and never all.
         """
-        if not self._live:
+        live = [began for reply, began in self._live.items() if reply is not besides]
+        if not live or not self._pays_ends:
             return 0
         seconds = self._allowance.seconds
-        left = self._left(now)
+        left = [self._lifetimes.left(now - began) for began in live]
         kept = max(1, int(sum(1.0 if each <= seconds else seconds / each / 2 for each in left) + 1e-9))
         return kept if max(left) <= seconds else min(kept, self._allowance.capacity(now) - 1)
-
-    def _left(self, now: float) -> list[float]:
-        """How long each live reply is expected to go on."""
-        return [self._lifetimes.left(now - began) for began in self._live.values()]
 
     def _forget(self, now: float) -> None:
         while self._ended and self._ended[0][0] < now - self._allowance.seconds:

@@ -16,8 +16,26 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
-from assistant_gateway.adapter import Adapter, Content, Intake, Limits, Receipt
-from assistant_gateway.errors import GatewayError, PostGone, StoreUnavailable, TooLong
+from assistant_gateway.adapter import (
+    Adapter,
+    Content,
+    Control,
+    Intake,
+    Limits,
+    Piece,
+    Receipt,
+    StreamLimits,
+    Task,
+)
+from assistant_gateway.errors import (
+    GatewayError,
+    PostGone,
+    StoreUnavailable,
+    StreamEnded,
+    StreamOpen,
+    StreamStopped,
+    TooLong,
+)
 from assistant_gateway.testing.intake import FakeIntake
 from assistant_gateway.values import (
     Answer,
@@ -39,9 +57,12 @@ class Call:
     post_id: str = ""
     key: str = ""
     content: Content | None = None
+    piece: Piece | None = None
 
     @property
     def text(self) -> str:
+        if self.piece is not None:
+            return self.piece.text
         return self.content.text if self.content is not None else ""
 
 
@@ -60,6 +81,10 @@ class FakeAdapter:
         posts: What each post has shown, oldest text first, by the post's id.
         keys: The post that carries a key.
         deleted: Posts that were removed; editing them raises `PostGone`.
+        controls: The buttons below each post, by its id.
+        streaming: The tasks of each stream that is open, by its post's id.
+        stopped: Streams that a person has ended.
+        left_open: The tasks that were open when their stream ended.
         log: Every call with its time on *clock*, failed ones included.
     """
 
@@ -70,17 +95,31 @@ class FakeAdapter:
         *,
         latency: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        streams: StreamLimits | None = None,
+        stream_life: float = float("inf"),
     ) -> None:
-        """*latency* is what each call takes, in seconds."""
+        """
+        Args:
+            latency: Seconds that each call takes.
+            streams: What a stream is said to take; it takes a tenth more. None where nothing is streamed.
+            stream_life: Seconds after which the platform ends a stream.
+        """
         self.name = name
         self.limits = limits or Limits(text_length=2000, edit_interval=0.0)
         self.posts: dict[str, list[str]] = {}
         self.keys: dict[str, str] = {}
         self.deleted: set[str] = set()
+        self.controls: dict[str, tuple[Control, ...]] = {}
+        self.streaming: dict[str, dict[str, Task]] = {}
+        self.stopped: set[str] = set()
+        self.left_open: set[str] = set()
         self.log: list[tuple[float, Call]] = []
         self.reason = ""
         self._latency = latency
         self._clock = clock
+        self._streams = streams
+        self._stream_life = stream_life
+        self._began: dict[str, float] = {}
         self._failures: deque[tuple[str, GatewayError | After | None]] = deque()
         self._ids = count(1)
         self._messages = count(1)
@@ -139,24 +178,21 @@ class FakeAdapter:
             self._measure(content)
             id = f"p{next(self._ids)}"
             self.posts[id] = [content.text]
+            self.controls[id] = content.controls
             self.keys[key] = id
             return id
 
         return await self._call(Call("post", key=key, content=content), effect)
 
     async def edit(self, target: ReplyTarget, post_id: str, content: Content) -> None:
-        def effect() -> str:
-            self._measure(content)
-            if post_id not in self.posts or post_id in self.deleted:
-                raise PostGone("unknown_post")
-            self.posts[post_id].append(content.text)
-            return post_id
-
-        await self._call(Call("edit", post_id=post_id, content=content), effect)
+        await self._call(
+            Call("edit", post_id=post_id, content=content), lambda: self._replace(post_id, content)
+        )
 
     async def delete(self, target: ReplyTarget, post_id: str) -> None:
         def effect() -> str:
             self.deleted.add(post_id)
+            self.streaming.pop(post_id, None)
             return post_id
 
         await self._call(Call("delete", post_id=post_id), effect)
@@ -166,6 +202,84 @@ class FakeAdapter:
             return self.keys.get(key, "")
 
         return await self._call(Call("find", key=key), effect) or None
+
+    def streams(self, target: ReplyTarget) -> StreamLimits | None:
+        return self._streams
+
+    async def start(self, target: ReplyTarget, key: str, piece: Piece) -> str:
+        def effect() -> str:
+            assert piece != Piece(), "a stream begins with something"
+            id = f"p{next(self._ids)}"
+            self.posts[id], self.streaming[id] = [""], {}
+            self.keys[key], self._began[id] = id, self._clock()
+            self._go_on(id, piece)
+            return id
+
+        return await self._call(Call("start", key=key, piece=piece), effect)
+
+    async def append(self, target: ReplyTarget, post_id: str, piece: Piece) -> None:
+        def effect() -> str:
+            assert piece != Piece(), "there is something to append"
+            self._check_stream(post_id)
+            self._go_on(post_id, piece)
+            return post_id
+
+        await self._call(Call("append", post_id=post_id, piece=piece), effect)
+
+    async def stop(self, target: ReplyTarget, key: str, post_id: str, piece: Piece, content: Content) -> None:
+        def effect() -> str:
+            self._check_stream(post_id)
+            self._go_on(post_id, piece)
+            self.controls[post_id] = content.controls
+            self._end_stream(post_id)
+            return post_id
+
+        await self._call(Call("stop", post_id, key, content, piece), effect)
+
+    async def mend(self, target: ReplyTarget, key: str, post_id: str, content: Content) -> None:
+        await self._call(Call("mend", post_id, key, content), lambda: self._replace(post_id, content))
+
+    def press_stop(self, post_id: str) -> None:
+        """A person ends a stream."""
+        self.stopped.add(post_id)
+        self._end_stream(post_id)
+
+    def _replace(self, post_id: str, content: Content) -> str:
+        self._measure(content)
+        if post_id not in self.posts or post_id in self.deleted:
+            raise PostGone("unknown_post")
+        if self._is_open(post_id):
+            raise StreamOpen("still_streaming")
+        self.posts[post_id].append(content.text)
+        self.controls[post_id] = content.controls
+        return post_id
+
+    def _is_open(self, post_id: str) -> bool:
+        if post_id in self.streaming and self._clock() - self._began[post_id] >= self._stream_life:
+            self._end_stream(post_id)
+        return post_id in self.streaming
+
+    def _check_stream(self, post_id: str) -> None:
+        if post_id in self.deleted:
+            raise PostGone("unknown_post")
+        if post_id in self.stopped:
+            raise StreamStopped("stopped_by_user")
+        if not self._is_open(post_id):
+            raise StreamEnded("not_streaming")
+
+    def _go_on(self, post_id: str, piece: Piece) -> None:
+        assert self._streams is not None
+        tasks = self.streaming[post_id] | {task.id: task for task in piece.tasks}
+        text = self.posts[post_id][-1] + piece.text
+        weight = len(text.encode()) + sum(len(task.title.encode()) for task in tasks.values())
+        if weight > self._streams.length * 1.1:
+            raise TooLong("stream_too_long")
+        self.streaming[post_id] = tasks
+        self.posts[post_id].append(text)
+
+    def _end_stream(self, post_id: str) -> None:
+        tasks = self.streaming.pop(post_id)
+        self.left_open |= {id for id, task in tasks.items() if task.status in ("pending", "in_progress")}
 
     async def close(self) -> None:
         self._failures.clear()

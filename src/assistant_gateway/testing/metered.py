@@ -12,15 +12,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from assistant_gateway.adapter import Budget, Content, Limits
+from assistant_gateway.adapter import Budget, CallKind, Content, Limits, Piece, StreamLimits
 from assistant_gateway.errors import RateLimited
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.values import ReplyTarget
 
-Kind: TypeAlias = Literal["post", "edit", "delete"]
-Rules: TypeAlias = Callable[[ReplyTarget, Kind], Sequence[Budget]]
+Rules: TypeAlias = Callable[[ReplyTarget, CallKind], Sequence[Budget]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,11 @@ class MeteredAdapter(FakeAdapter):
         *,
         told: Rules | None = None,
         limits: Limits | None = None,
+        streams: StreamLimits | None = None,
         latency: Callable[[], float] = lambda: 0.0,
         moods: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        super().__init__(limits=limits, clock=_now)
+        super().__init__(limits=limits, clock=_now, streams=streams)
         self._rules = rules
         self._told = told or rules
         self._next_latency = latency
@@ -69,27 +69,51 @@ class MeteredAdapter(FakeAdapter):
         self.refused: list[float] = []
         self.hasty = 0
 
-    def budgets(self, target: ReplyTarget, call: Kind) -> Sequence[Budget]:
+    def budgets(self, target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
         return self._told(target, call)
 
     async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
         async with self._metered(target, "post"):
             id = await super().post(target, key, content)
-            self.history.append(Shown(_now(), target, id, content.text))
+            self._note(target, id)
         return id
 
     async def edit(self, target: ReplyTarget, post_id: str, content: Content) -> None:
         async with self._metered(target, "edit"):
             await super().edit(target, post_id, content)
-            self.history.append(Shown(_now(), target, post_id, content.text))
+            self._note(target, post_id)
 
     async def delete(self, target: ReplyTarget, post_id: str) -> None:
         async with self._metered(target, "delete"):
             await super().delete(target, post_id)
             self.history.append(Shown(_now(), target, post_id, ""))
 
+    async def start(self, target: ReplyTarget, key: str, piece: Piece) -> str:
+        async with self._metered(target, "start"):
+            id = await super().start(target, key, piece)
+            self._note(target, id)
+        return id
+
+    async def append(self, target: ReplyTarget, post_id: str, piece: Piece) -> None:
+        async with self._metered(target, "append"):
+            await super().append(target, post_id, piece)
+            self._note(target, post_id)
+
+    async def stop(self, target: ReplyTarget, key: str, post_id: str, piece: Piece, content: Content) -> None:
+        async with self._metered(target, "stop"):
+            await super().stop(target, key, post_id, piece, content)
+            self._note(target, post_id)
+
+    async def mend(self, target: ReplyTarget, key: str, post_id: str, content: Content) -> None:
+        async with self._metered(target, "edit"):
+            await super().mend(target, key, post_id, content)
+            self._note(target, post_id)
+
+    def _note(self, target: ReplyTarget, post_id: str) -> None:
+        self.history.append(Shown(_now(), target, post_id, self.posts[post_id][-1]))
+
     @asynccontextmanager
-    async def _metered(self, target: ReplyTarget, kind: Kind) -> AsyncIterator[None]:
+    async def _metered(self, target: ReplyTarget, kind: CallKind) -> AsyncIterator[None]:
         rules = self._rules(target, kind)
         began = _now()
         for rule in rules:
