@@ -23,12 +23,20 @@ LoadFile = Callable[[str], Awaitable[bytes]]
 SaveFile = Callable[[str, str, bytes], Awaitable[FileRef]]
 """Keep a file that the model made: name, content type as the provider tells it, bytes; or `FileRefused`."""
 
+ReadDocument = Callable[[str, bytes], Awaitable[str]]
+"""The text of a stored document, by its id and its bytes; `FileRefused` where there is none to be had."""
+
 MADE_FILE_SIZE = 20_000_000  # bytes of one file that a model made; a larger one need not be fetched
 
 
 async def keep_nothing(name: str, content_type: str, data: bytes) -> FileRef:
     """Refuse each file: for steps outside a run."""
     raise FileRefused("no files are kept here")
+
+
+async def read_nothing(id: str, data: bytes) -> str:
+    """Read no document: for steps outside a run."""
+    raise FileRefused("no documents are read here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class Step:
         state: What this backend asked to keep for the thread.
         load_file: Gives the bytes of the files that items name.
         save_file: Keeps the files that the model makes; tell each with a `FileDone`.
+        read_document: Gives the text of a PDF or Word document, for providers that don't take the file.
     """
 
     run_id: str
@@ -65,6 +74,7 @@ class Step:
     state: JsonObject = field(default_factory=dict)
     hosted_tools: Sequence[JsonObject] = ()
     save_file: SaveFile = keep_nothing
+    read_document: ReadDocument = read_nothing
 
 
 class Backend(Protocol):

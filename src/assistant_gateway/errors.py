@@ -23,7 +23,7 @@ Everything that can go wrong, typed by what the caller can do about it.
      │   ├─ BackendRefused        key, model or request refused; only a person can mend it
      │   ├─ ContextOverflow       the window is too large for the model
      │   └─ StreamCut             the stream ended without a terminal event
-     ├─ FileRefused               a run may not keep this file; the message says why
+     ├─ FileRefused               this file may not be kept, or can't be read; the message says why
      ├─ NotAllowed                this person may not ask there; the message says so, for them
      └─ ToolError                 a handler says, in words for the model, why it could not do its work
 """
@@ -163,7 +163,7 @@ class StreamCut(BackendError):
 
 
 class FileRefused(GatewayError):
-    """A run may not keep this file: it is too large, or one too many."""
+    """This file may not be kept (too large, one too many), or has no text to be read; the message says why."""
 
 
 class NotAllowed(GatewayError):

@@ -22,6 +22,7 @@ from assistant_gateway.breaker import Breakers, WatchesBackends
 from assistant_gateway.calls import Calls, WatchesCalls, closing, error_output, output_id, requested
 from assistant_gateway.config import AssistantSettings
 from assistant_gateway.credits import Credits
+from assistant_gateway.documents import Documents
 from assistant_gateway.errors import BackendError, ContextOverflow, StreamCut
 from assistant_gateway.events import (
     AnnotationAdded,
@@ -90,6 +91,7 @@ class Execution:
         self,
         store: Store,
         windows: Windows,
+        documents: Documents,
         toolbox: Toolbox,
         breakers: Breakers,
         chain: Sequence[Backend],
@@ -104,6 +106,7 @@ class Execution:
     ) -> None:
         self._store = store
         self._windows = windows
+        self._documents = documents
         self._breakers = breakers
         self._chain = chain
         self._settings = settings
@@ -266,6 +269,7 @@ class Execution:
             options=self._settings.options,
             hosted_tools=[tool.model_dump() for tool in self._settings.hosted_tools],
             save_file=self._made.save,
+            read_document=self._documents.text,
             state=await self._store.note(f"backend:{backend.name}", self._run.thread_id) or {},
         )
 

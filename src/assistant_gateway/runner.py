@@ -21,6 +21,7 @@ from assistant_gateway.breaker import Breakers
 from assistant_gateway.calls import closing, output_id
 from assistant_gateway.config import AssistantSettings
 from assistant_gateway.credits import Credits
+from assistant_gateway.documents import Documents
 from assistant_gateway.errors import BackendError
 from assistant_gateway.execution import PAUSES, Execution, WatchesRuns
 from assistant_gateway.handler import Handlers
@@ -86,6 +87,7 @@ class Runner:
         pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._breakers = Breakers(watch)
+        self._documents = Documents(store)
         self._store = store
         self._backends = backends
         self._assistants = assistants
@@ -132,6 +134,7 @@ class Runner:
         execution = Execution(
             self._store,
             self._windows,
+            self._documents,
             self._toolbox,
             self._breakers,
             [self._backends[name] for name in settings.backends],

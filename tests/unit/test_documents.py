@@ -10,7 +10,8 @@ from pathlib import Path
 import docx
 import pytest
 
-from assistant_gateway.documents import LONGEST, Documents, Unreadable, kind
+from assistant_gateway.documents import LONGEST, Documents, kind
+from assistant_gateway.errors import FileRefused
 from assistant_gateway.store import Store
 from assistant_gateway.store.connect import open_store
 
@@ -102,13 +103,13 @@ async def test_what_can_not_be_read_is_told_why(store: Store, data: bytes, why: 
     documents = Documents(store)
 
     for _ in range(2):
-        with pytest.raises(Unreadable, match=why):
+        with pytest.raises(FileRefused, match=why):
             await documents.text("f1", data)
 
 
 async def test_a_document_that_takes_too_long_is_given_up(store: Store) -> None:
     """After its time, here none at all, the reading process is ended; the next try may go well."""
-    with pytest.raises(Unreadable, match="reading it took longer than 0 s"):
+    with pytest.raises(FileRefused, match="reading it took longer than 0 s"):
         await Documents(store, seconds=0).text("f1", a_pdf("Hello"))
 
     assert await Documents(store).text("f1", a_pdf("Hello")) == "[Page 1]\nHello"
@@ -124,7 +125,7 @@ async def test_a_bomb_is_not_unpacked_into_our_memory(store: Store) -> None:
         for _ in range(2048):
             inner.write(b" " * (1 << 20))
 
-    with pytest.raises(Unreadable, match="it is damaged, or too large to be read"):
+    with pytest.raises(FileRefused, match="it is damaged, or too large to be read"):
         await Documents(store).text("f1", file.getvalue())
 
 

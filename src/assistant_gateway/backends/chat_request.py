@@ -48,7 +48,7 @@ async def build(step: Step, model: str, manner: Manner) -> Request:
     if forbidden:
         raise BackendRefused(f"the assistant's options may not set {', '.join(forbidden)}: the gateway does")
     dialect = manner.dialect
-    files = Inliner(step.load_file, kinds=manner.kinds & _kinds(dialect))
+    files = Inliner(step, kinds=manner.kinds & _kinds(dialect))
     known = repair(step.items, origin=manner.origin, readable=bool(dialect.reasoning_key))
     body: dict[str, JsonValue] = {
         "model": model,

@@ -12,8 +12,10 @@ import base64
 import re
 from collections.abc import Mapping
 
-from assistant_gateway.backend import LoadFile
+from assistant_gateway.backend import Step
 from assistant_gateway.backends.characters import label, whole
+from assistant_gateway.documents import kind as document_kind
+from assistant_gateway.errors import FileRefused
 from assistant_gateway.values import JsonObject, JsonValue
 
 TEXT_LENGTH = 200_000  # characters of one text file
@@ -54,8 +56,8 @@ class Inliner:
         used: The kinds of parts beside text that there are.
     """
 
-    def __init__(self, load_file: LoadFile, *, kinds: frozenset[str] = KINDS) -> None:
-        self._load_file = load_file
+    def __init__(self, step: Step, *, kinds: frozenset[str] = KINDS) -> None:
+        self._step = step
         self._kinds = kinds
         self._left = FILES_SIZE
         self.used: set[str] = set()
@@ -66,8 +68,9 @@ class Inliner:
         content_type = (
             str(part.get("content_type") or "application/octet-stream").split(";")[0].strip().lower()
         )
+        id = str(part.get("file_id", ""))
         try:
-            data = await self._load_file(str(part.get("file_id", "")))
+            data = await self._step.load_file(id)
         except LookupError:
             return note(name, "it is no longer kept")
         if len(data) > self._left:
@@ -75,10 +78,23 @@ class Inliner:
         content = inlined(name, content_type, data)
         kind = str(content["type"])
         if kind in KINDS - self._kinds:
-            return note(name, "the provider takes no files like this one")
+            return await self._read(id, name, content_type, data)
         self._left -= len(data)
         self.used |= KINDS & {kind}
         return content
+
+    async def _read(self, id: str, name: str, content_type: str, data: bytes) -> JsonObject:
+        """A document's text, in the place of the file that the provider does not take."""
+        if document_kind(data) is None:
+            return note(name, "the provider takes no files like this one")
+        try:
+            text = await self._step.read_document(id, data)
+        except FileRefused as error:
+            return note(name, str(error))
+        if len(text) > self._left:
+            return note(name, "it does not fit beside the other files")
+        self._left -= len(text)
+        return {"type": "input_text", "text": _fenced(name, content_type, text)}
 
 
 def inlined(name: str, content_type: str, data: bytes) -> JsonObject:

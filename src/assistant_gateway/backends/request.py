@@ -77,7 +77,7 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
     forbidden = sorted(RESERVED & step.options.keys())
     if forbidden:
         raise BackendRefused(f"the assistant's options may not set {', '.join(forbidden)}: the gateway does")
-    files = Inliner(step.load_file, kinds=leeway.kinds)
+    files = Inliner(step, kinds=leeway.kinds)
     body: dict[str, JsonValue] = {
         "model": model,
         "input": await easy_items(repair(step.items, origin=leeway.origin), files, phases=leeway.encrypted),

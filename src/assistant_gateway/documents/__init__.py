@@ -16,7 +16,7 @@ import zipfile
 from typing import Literal, TypeAlias
 
 from assistant_gateway.adapter import Notes
-from assistant_gateway.errors import GatewayError
+from assistant_gateway.errors import FileRefused
 
 Kind: TypeAlias = Literal["pdf", "docx"]
 
@@ -24,10 +24,6 @@ SECONDS = 30.0  # that reading one document may take
 AT_ONCE = 2  # documents that are read at the same time
 LONGEST = 200_000  # characters of one document's text; what is beyond is left out, visibly
 _SCOPE = "document"
-
-
-class Unreadable(GatewayError):
-    """There is no text to be had from this document; the message says why, for the model and people."""
 
 
 class Documents:
@@ -48,19 +44,19 @@ class Documents:
         The text of a stored file with these bytes.
 
         Raises:
-            Unreadable: It is no document that can be read, or has no text.
+            FileRefused: It is no document that can be read, or has no text.
         """
         kept = await self._notes.note(_SCOPE, file_id)
         if kept is None:
             found = kind(data)
             if found is None:
-                raise Unreadable("it is neither PDF nor DOCX")
+                raise FileRefused("it is neither PDF nor DOCX")
             async with self._room:
                 kept = await self._read(found, data)
             if "passing" not in kept:
                 await self._notes.save_note(_SCOPE, file_id, kept)
         if "text" not in kept:
-            raise Unreadable(str(kept["unreadable"]))
+            raise FileRefused(str(kept["unreadable"]))
         return str(kept["text"])
 
     async def _read(self, what: Kind, data: bytes) -> dict[str, str]:
@@ -109,4 +105,4 @@ def kind(data: bytes) -> Kind | None:
     return None
 
 
-__all__ = ["LONGEST", "Documents", "Kind", "Unreadable", "kind"]
+__all__ = ["LONGEST", "Documents", "Kind", "kind"]
