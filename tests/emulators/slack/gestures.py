@@ -193,7 +193,9 @@ class Gestures(Setting):
     async def command(self, user: str, channel: str, command: str, text: str = "") -> Delivery:
         """Send a slash command; what the app answers at once is shown to *user*, or to all."""
         place, person = self.world.channels[channel], self.world.users[user]
-        payload = interactions.slash_command(self.service, self.bot, place, person, command, text)
+        # As messages come, where the manifest says `should_escape`: "Slash commands", 2026-09-14.
+        said = markup.typed(text)
+        payload = interactions.slash_command(self.service, self.bot, place, person, command, said)
         delivery = self.service.feed.command(self.app, payload)
         self.service.spawn(self._show_answer(delivery, place, user), f"answer {delivery.envelope_id}")
         return delivery
