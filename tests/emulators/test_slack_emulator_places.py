@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
@@ -116,39 +115,6 @@ async def test_a_download_wants_the_token(slack: SlackEmulator, session: aiohttp
     assert file in said.files
     assert b"abc" == content
     assert (200, "text/html", b"<!DOCTYPE", 302) == (status, kind, first, moved)
-
-
-# slack_sdk 3.47 makes the `Authorization` header with what aiohttp 3.14 deprecates.
-@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
-async def test_installing_and_rotating(session: aiohttp.ClientSession) -> None:
-    """A code works once, a token 12 h, a refresh token once."""
-    clock = HandClock()
-    async with SlackEmulator(Manifest(events=frozenset(), rotates_tokens=True), clock=clock) as slack:
-        page = f"{slack.url}/oauth/v2/authorize"
-        query = {"client_id": slack.app.client_id, "state": "s1", "redirect_uri": "https://bot.example/back"}
-        async with session.get(page, params=query, allow_redirects=False) as answer:
-            back = parse_qs(urlsplit(answer.headers["Location"]).query)
-        client = AsyncWebClient(base_url=slack.api_url, retry_handlers=[])
-        secrets = {"client_id": slack.app.client_id, "client_secret": slack.app.client_secret}
-
-        wrong = await refused(
-            client.oauth_v2_access(client_id=slack.app.client_id, client_secret="no", code="c")
-        )
-        first = await client.oauth_v2_access(**secrets, code=back["code"][0])
-        again = await refused(client.oauth_v2_access(**secrets, code=back["code"][0]))
-        bot = client_of(slack, str(first["access_token"]))
-        await bot.auth_test()
-        slack.advance(43_200)
-        expired = await refused(bot.auth_test())
-        renew = {"grant_type": "refresh_token", "refresh_token": str(first["refresh_token"])}
-        second = await client.oauth_v2_access(**secrets, **renew)
-        used = await refused(client.oauth_v2_access(**secrets, **renew))
-        await client_of(slack, str(second["access_token"])).auth_test()
-
-    assert ["s1"] == back["state"]
-    assert slack.team == first["team"]["id"]
-    told = [wrong, again, expired, used]
-    assert ["bad_client_secret", "code_already_used", "token_expired", "invalid_refresh_token"] == told
 
 
 async def test_a_response_url_takes_five_posts_in_30_minutes(

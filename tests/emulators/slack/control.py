@@ -46,6 +46,7 @@ class Control:
             "shortcut": slack.shortcut,
             "submit": slack.submit,
             "deliver": slack.deliver,
+            "consent": slack.consent,
             "uninstall": slack.uninstall,
             "revoke": slack.revoke,
             "direct": slack.direct,

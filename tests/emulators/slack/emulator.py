@@ -53,6 +53,7 @@ class SlackEmulator(Gestures):
         ack_deadline: float = 3.0,
         splits_long_text: bool = True,
         share_seconds: float = 0.5,
+        refresh_grace: float = 0.0,
         seed: int = 0,
     ) -> None:
         """
@@ -64,6 +65,8 @@ class SlackEmulator(Gestures):
             splits_long_text: Whether a post over 4,000 characters becomes several messages.
             share_seconds: Slack's seconds until an uploaded file appears in its channel; `math.inf` for
                 never, which was reported, too (centaur#311).
+            refresh_grace: Slack's seconds in which a used refresh token is taken again; "a short grace
+                period" (docs.slack.dev, "Using token rotation", 2026-09-14), of unknown length.
             seed: Of the faults that strike by chance.
         """
         service = Service(
@@ -74,6 +77,7 @@ class SlackEmulator(Gestures):
             splits_long_text=splits_long_text,
             share_seconds=share_seconds,
         )
+        service.refresh_grace = refresh_grace
         super().__init__(service, manifest or Manifest())
         self._api = WebApi(self.service)
         self._runner: web.AppRunner | None = None

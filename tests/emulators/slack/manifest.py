@@ -61,6 +61,7 @@ class Manifest:
         metadata_events: Metadata types whose payload comes with message events.
         view: Whether people meet it in the agent view or in the older assistant container.
         request_url: Where events are posted; empty for Socket Mode.
+        redirect_urls: Where installations may lead back to; without any, nobody looks.
         rotates_tokens: Access tokens live 12 h.
         restricted: Sold outside the Marketplace: `conversations.replies` and `.history` once a minute,
             15 messages at a time (docs.slack.dev, "Rate limits", 2026-09-14).
@@ -71,6 +72,7 @@ class Manifest:
     metadata_events: frozenset[str] = frozenset()
     view: View = "agent"
     request_url: str = ""
+    redirect_urls: tuple[str, ...] = ()
     rotates_tokens: bool = False
     restricted: bool = False
 

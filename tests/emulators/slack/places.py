@@ -15,9 +15,10 @@ from aiohttp import BodyPartReader, web
 
 from emulators.slack import posting, sizes
 from emulators.slack.arguments import Arguments
+from emulators.slack.manifest import SCOPES
 from emulators.slack.methods.content import said_in
 from emulators.slack.refusal import Refusal
-from emulators.slack.service import ResponseUrl, Service
+from emulators.slack.service import Code, ResponseUrl, Service
 from emulators.slack.web_api import arguments_of, bearer
 from emulators.slack.world import Message
 
@@ -50,9 +51,10 @@ class Places:
         """The bytes of a file, for a bot that may read files."""
         token = bearer(request)
         world = self._service.world
-        reader = next((each for each in world.installations if token and each.bot_token == token), None)
+        now = self._service.clock.now()
+        reader = next((each for each in world.installations if each.refuses(token, now) == ""), None)
         file = world.files.get(request.match_info["file"])
-        if reader is None or reader.ended or "files:read" not in reader.scopes:
+        if reader is None or "files:read" not in reader.scopes:
             raise web.HTTPFound(f"/signin?{urlencode({'redir': request.path})}")
         if file is None or file.deleted or file.team_id != reader.team_id or not file.uploaded:
             return web.Response(status=404, text="not found")
@@ -116,23 +118,49 @@ class Places:
             service.world.ephemerals.append(message)
 
     async def authorize(self, request: web.Request) -> web.Response:
-        """The install page: whoever opens it agrees at once, for `team` or the first workspace."""
-        world = self._service.world
-        query = request.query
-        app = next((each for each in world.apps.values() if each.client_id == query.get("client_id")), None)
-        team = query.get("team", next(iter(world.workspaces)))
-        if app is None or team not in world.workspaces or not query.get("redirect_uri"):
-            return web.Response(status=400, text="invalid_client_id, team or redirect_uri")
+        """
+        The install page, with a person who does at once what `consent` says.
+
+        docs.slack.dev, "Installing with OAuth", 2026-09-14: scopes and client id are needed, and the
+        address to come back to has to be one of the app's (here: exactly). Who cancels comes back with
+        ``error=access_denied``: reported bolt-python#1454. A code is good for ten minutes.
+        """
+        service, query = self._service, request.query
+        app = next(
+            (each for each in service.world.apps.values() if each.client_id == query.get("client_id")), None
+        )
+        if app is None:
+            return _unanswered("invalid_client_id")
+        allowed = app.manifest.redirect_urls
+        redirect = query.get("redirect_uri", allowed[0] if allowed else "")
+        if not redirect or (allowed and redirect not in allowed):
+            return _unanswered("bad_redirect_uri")
+        scopes = frozenset(filter(None, query.get("scope", "").split(",")))
+        if not scopes or not scopes <= SCOPES:
+            return _unanswered("invalid_scope")
+        told = {"state": query["state"]} if query.get("state") else {}
+        consent = service.consent
+        if not consent.agrees:
+            told |= {"error": "access_denied", "error_description": "The user has denied access."}
+            raise web.HTTPFound(f"{redirect}?{urlencode(told)}")
+        team = consent.team or query.get("team") or next(iter(service.world.workspaces))
+        if team not in service.world.workspaces:
+            return _unanswered("invalid_team")
         code = secrets.token_hex(16)
-        self._service.oauth_codes[code] = (app.id, team, query["redirect_uri"])
-        back = urlencode({"code": code, "state": query.get("state", "")})
-        raise web.HTTPFound(f"{query['redirect_uri']}?{back}")
+        until = service.clock.now() + sizes.CODE_SECONDS
+        given = query.get("redirect_uri", "")
+        service.oauth_codes[code] = Code(app.id, team, consent.organisation, given, scopes, until)
+        raise web.HTTPFound(f"{redirect}?{urlencode({'code': code, **told})}")
 
 
 async def _parts(request: web.Request) -> AsyncIterator[bytes]:
     async for part in await request.multipart():
         if isinstance(part, BodyPartReader):
             yield bytes(await part.read())
+
+
+def _unanswered(error: str) -> web.Response:
+    return web.Response(status=400, text=f"Something went wrong: {error}")
 
 
 def _refused(error: str) -> web.Response:

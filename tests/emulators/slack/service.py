@@ -58,6 +58,34 @@ class ResponseUrl:
     posts: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """
+    What a person does on the install page.
+
+    Attributes:
+        team: Where they install; empty for the workspace that the page was asked for, or the first one.
+        agrees: Whether they do.
+        organisation: Id of the organisation for all of which they install; empty for one workspace.
+    """
+
+    team: str = ""
+    agrees: bool = True
+    organisation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a person agreed to; good once, and until a time."""
+
+    app_id: str
+    team: str
+    organisation: str
+    redirect_uri: str
+    scopes: frozenset[str]
+    until: float
+
+
 class Service:
     """The parts, and a way to wait until something has changed."""
 
@@ -82,7 +110,9 @@ class Service:
         self.triggers: dict[str, tuple[str, str, float]] = {}
         self.used_triggers: set[str] = set()
         self.response_urls: dict[str, ResponseUrl] = {}
-        self.oauth_codes: dict[str, tuple[str, str, str]] = {}
+        self.consent = Consent()
+        self.refresh_grace = 0.0
+        self.oauth_codes: dict[str, Code | None] = {}
         self.sockets = Sockets(clock, faults, ack_deadline, self.changed)
         self.deliveries = Deliveries(clock, faults, self.changed)
         self.feed = Feed(self.world, clock, self.deliveries, self.sockets, self.spawn, ack_deadline)

@@ -14,7 +14,7 @@ from emulators.slack.faults import Faults
 from emulators.slack.manifest import Manifest
 from emulators.slack.methods import apps, people
 from emulators.slack.quotas import Quotas
-from emulators.slack.service import Service
+from emulators.slack.service import Consent, Service
 from emulators.slack.world import App, Channel, ChannelKind, Guest, Installation, User, Workspace
 
 
@@ -74,6 +74,10 @@ class Setting:
     def install(self, app: App, team: str) -> Installation:
         """Install *app* in a workspace."""
         return apps.install(self.service, app, team)
+
+    def consent(self, *, team: str = "", agrees: bool = True, organisation: str = "") -> None:
+        """Decide what people do on the install page from now on."""
+        self.service.consent = Consent(team, agrees, organisation)
 
     def use_request_url(self, url: str) -> None:
         """Post events to *url* from now on; empty goes back to Socket Mode."""

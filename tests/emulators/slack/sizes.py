@@ -75,3 +75,6 @@ EVENTS_PER_HOUR = 30_000
 
 CONNECTIONS = 10
 """Socket Mode connections of an app: docs.slack.dev, "Using Socket Mode", 2026-09-14."""
+
+CODE_SECONDS = 600.0
+"""A code of the install page is good so long: docs.slack.dev, "Installing with OAuth", 2026-09-14."""

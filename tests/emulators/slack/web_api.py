@@ -112,13 +112,12 @@ class WebApi:
         if token.startswith("xapp-"):
             raise Refusal("not_allowed_token_type")
         for installation in self._service.world.installations:
-            if installation.bot_token != token:
+            reason = installation.refuses(token, self._service.clock.now())
+            if reason is None:
                 continue
-            if installation.ended:
-                raise Refusal("account_inactive" if installation.ended == "uninstalled" else "token_revoked")
-            if installation.expires_at is not None and installation.expires_at <= self._service.clock.now():
-                raise Refusal("token_expired")
-            return Caller(self._service, name, arguments, installation)
+            if reason:
+                raise Refusal(reason)
+            return Caller(self._service, name, arguments, installation, token=token)
         raise Refusal("invalid_auth")
 
     async def _break(self, request: web.Request, fault: Fault) -> web.StreamResponse:

@@ -79,7 +79,14 @@ class App:
 
 @dataclass(slots=True)
 class Installation:
-    """An app in a workspace, with its bot."""
+    """
+    An app in a workspace, with its bot.
+
+    Attributes:
+        older: The token before the newest, as long as it is good, and when it expires.
+        revoked: Tokens that were good once.
+        spent: Used refresh tokens, and until when each is still taken.
+    """
 
     app: App
     team_id: str
@@ -89,7 +96,24 @@ class Installation:
     scopes: frozenset[str]
     refresh_token: str = ""
     expires_at: float | None = None
+    older: tuple[str, float] | None = None
+    revoked: set[str] = field(default_factory=set)
+    spent: dict[str, float] = field(default_factory=dict)
     ended: Literal["", "uninstalled", "revoked"] = ""
+
+    def refuses(self, token: str, now: float) -> str | None:
+        """Why *token* is not taken, empty when it is; None when it never was this installation's."""
+        if token in self.revoked:
+            return "token_revoked"
+        if self.older is not None and token == self.older[0]:
+            expires_at: float | None = self.older[1]
+        elif token == self.bot_token:
+            expires_at = self.expires_at
+        else:
+            return None
+        if self.ended:
+            return "account_inactive" if self.ended == "uninstalled" else "token_revoked"
+        return "token_expired" if expires_at is not None and expires_at <= now else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,26 @@ def install(service: Service, app: App, team_id: str, scopes: frozenset[str] | N
     return found
 
 
-def give_tokens(service: Service, installation: Installation) -> None:
-    """New tokens, the same at each start; with rotation the old refresh token is used up."""
-    prefix = "xoxe.xoxb-" if installation.app.manifest.rotates_tokens else "xoxb-"
+def give_tokens(service: Service, installation: Installation, *, refreshed: bool = False) -> None:
+    """
+    New tokens, the same at each start.
+
+    When they are *refreshed*, the token before the newest stays good until it expires, and no older one:
+    "2 active token limit" (docs.slack.dev, "Using token rotation", 2026-09-14).
+    """
+    rotates = installation.app.manifest.rotates_tokens
+    if installation.older is not None:
+        installation.revoked.add(installation.older[0])
+        installation.older = None
+    if refreshed and installation.expires_at is not None:
+        installation.older = (installation.bot_token, installation.expires_at)
+    elif installation.bot_token:
+        installation.revoked.add(installation.bot_token)
+    prefix = "xoxe.xoxb-" if rotates else "xoxb-"
     installation.bot_token = service.world.mint(f"{prefix}{installation.team_id}-")
-    if installation.app.manifest.rotates_tokens:
+    if rotates:
+        if refreshed:
+            installation.spent[installation.refresh_token] = service.clock.now() + service.refresh_grace
         installation.refresh_token = service.world.mint("xoxe-1-")
         installation.expires_at = service.clock.now() + TOKEN_SECONDS
 
@@ -57,24 +72,37 @@ async def access(caller: Caller) -> Json:
         raise Refusal("invalid_client_id")
     if not secrets.compare_digest(app.client_secret.encode(), secret.encode()):
         raise Refusal("bad_client_secret")
-    if arguments.text("grant_type") == "refresh_token":
+    grant_type = arguments.text("grant_type", "authorization_code")
+    if grant_type == "refresh_token":
         return _told(service, _refreshed(service, app, arguments.required("refresh_token")))
+    if grant_type != "authorization_code":
+        raise Refusal("invalid_grant_type")
     code = arguments.required("code", "invalid_code")
-    known = service.oauth_codes.get(code)
-    if known is None or known[0] != app.id:
+    if code not in service.oauth_codes:
         raise Refusal("invalid_code")
-    if not known[1]:
+    known = service.oauth_codes[code]
+    if known is None:
         raise Refusal("code_already_used")
-    if known[2] and arguments.text("redirect_uri", known[2]) != known[2]:
+    if known.app_id != app.id or known.until < service.clock.now():
+        raise Refusal("invalid_code")
+    # Needed again where it was given to the install page: docs.slack.dev, `oauth.v2.access`, 2026-08-20.
+    if arguments.text("redirect_uri") != known.redirect_uri:
         raise Refusal("bad_redirect_uri")
-    service.oauth_codes[code] = (app.id, "", "")
-    return _told(service, install(service, app, known[1]))
+    service.oauth_codes[code] = None
+    if known.organisation:
+        return _told_of_all(install(service, app, known.organisation, known.scopes))
+    return _told(service, install(service, app, known.team, known.scopes))
 
 
 def _refreshed(service: Service, app: App, token: str) -> Installation:
+    now = service.clock.now()
     for each in service.world.installations:
-        if each.app is app and not each.ended and each.refresh_token == token:
-            give_tokens(service, each)
+        if (
+            each.app is app
+            and not each.ended
+            and (each.refresh_token == token or each.spent.get(token, 0.0) > now)
+        ):
+            give_tokens(service, each, refreshed=True)
             return each
     raise Refusal("invalid_refresh_token")
 
@@ -84,7 +112,7 @@ def _told(service: Service, installation: Installation) -> Json:
     told: Json = {
         "ok": True,
         "app_id": installation.app.id,
-        "authed_user": {"id": ""},
+        "authed_user": {"id": _somebody(service, installation)},
         "scope": ",".join(sorted(installation.scopes)),
         "token_type": "bot",
         "access_token": installation.bot_token,
@@ -98,24 +126,60 @@ def _told(service: Service, installation: Installation) -> Json:
     return told
 
 
+def _told_of_all(installation: Installation) -> Json:
+    """For a whole organisation: docs.slack.dev, "Installing with OAuth", 2026-09-14."""
+    return {
+        "ok": True,
+        "app_id": installation.app.id,
+        "authed_user": {"id": ""},
+        "scope": ",".join(sorted(installation.scopes)),
+        "token_type": "bot",
+        "access_token": installation.bot_token,
+        "bot_user_id": installation.bot_user_id,
+        "team": None,
+        "enterprise": {"id": installation.team_id, "name": "Acme"},
+        "is_enterprise_install": True,
+    }
+
+
+def _somebody(service: Service, installation: Installation) -> str:
+    """A person of the workspace, who agreed."""
+    people = service.world.users.values()
+    team = installation.team_id
+    return next((each.id for each in people if each.team_id == team and not each.is_bot), "")
+
+
 def end(service: Service, installation: Installation, how: str) -> None:
-    """Uninstall an app or revoke its token, and tell it."""
-    if how == "uninstalled":
-        event: Json = {"type": "app_uninstalled"}
-        if "app_uninstalled" in installation.app.manifest.events:
-            service.feed.event(installation, event)
-    if "tokens_revoked" in installation.app.manifest.events:
-        tokens = {"oauth": [], "bot": [installation.bot_user_id]}
-        service.feed.event(installation, {"type": "tokens_revoked", "tokens": tokens})
+    """Uninstall an app or revoke its tokens, and tell it."""
+    if installation.team_id in service.world.workspaces:
+        if how == "uninstalled" and "app_uninstalled" in installation.app.manifest.events:
+            service.feed.event(installation, {"type": "app_uninstalled"})
+        _tell_revoked(service, installation)
     installation.ended = "uninstalled" if how == "uninstalled" else "revoked"
     service.changed()
 
 
+def _tell_revoked(service: Service, installation: Installation) -> None:
+    if "tokens_revoked" in installation.app.manifest.events:
+        tokens = {"oauth": [], "bot": [installation.bot_user_id]}
+        service.feed.event(installation, {"type": "tokens_revoked", "tokens": tokens})
+
+
 async def revoke(caller: Caller) -> Json:
-    """`auth.revoke`."""
-    if not caller.arguments.flag("test"):
-        end(caller.service, caller.bot, "revoked")
-    return {"ok": True, "revoked": not caller.arguments.flag("test")}
+    """
+    `auth.revoke`: the end of the installation, but with token rotation of one token only.
+
+    docs.slack.dev, "Using token rotation", 2026-09-14; that the app is told then, too, is assumed.
+    """
+    bot = caller.bot
+    if caller.arguments.flag("test"):
+        return {"ok": True, "revoked": False}
+    if bot.app.manifest.rotates_tokens:
+        bot.revoked.add(caller.token)
+        _tell_revoked(caller.service, bot)
+    else:
+        end(caller.service, bot, "revoked")
+    return {"ok": True, "revoked": True}
 
 
 METHODS = {

@@ -23,6 +23,7 @@ class Caller:
 
     Attributes:
         basic: Client id and secret of the `Authorization: Basic` header.
+        token: The bot's token that was given.
     """
 
     service: Service
@@ -31,6 +32,7 @@ class Caller:
     installation: Installation | None = None
     own_app: App | None = None
     basic: tuple[str, str] = ("", "")
+    token: str = ""
 
     @property
     def bot(self) -> Installation:
