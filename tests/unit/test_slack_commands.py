@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -17,7 +16,7 @@ from assistant_gateway_slack.dialogs import ASK, FIELD, QUESTION
 from assistant_gateway_slack.slash import NOT_YOU
 from emulators.eventually import eventually
 from emulators.slack import Delivery, Fault, Manifest, Message
-from fixtures.slack import Desk, desk, signed_headers
+from fixtures.slack import Desk, Waiting, desk, signed_headers
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -181,18 +180,12 @@ async def test_a_slow_slack_is_not_waited_for() -> None:
         assert [] == place.heard
 
 
-async def test_the_position_in_the_queue_is_told(place: Desk) -> None:
+async def test_the_position_in_the_queue_is_told() -> None:
     """Two messages wait before it: the command is answered with that."""
-    accept = place.intake.accept
-    place.intake.accept = lambda inbound: queued(accept(inbound))  # type: ignore[method-assign, assignment]
+    async with desk(intake=Waiting(2)) as place:
+        delivery = await command(place, "What is this?")
 
-    delivery = await command(place, "What is this?")
-
-    assert "2 ahead of you: your message is answered after them." == delivery.answer["text"]
-
-
-async def queued(receipt):  # type: ignore[no-untyped-def]
-    return replace(await receipt, ahead=2)
+        assert "2 ahead of you: your message is answered after them." == delivery.answer["text"]
 
 
 # Words for the gateway
@@ -264,7 +257,7 @@ async def chosen(place: Desk, message: Message) -> list[str]:
 
 async def submitted(place: Desk, view_id: str, words: str = QUESTION) -> Delivery:
     """Ann sends the dialog off."""
-    values = {FIELD: {FIELD: {"type": "plain_text_input", "value": words}}}
+    values: dict[str, object] = {FIELD: {FIELD: {"type": "plain_text_input", "value": words}}}
     delivery = await place.slack.submit(place.slack.ann, view_id, values)
     await delivery.done.wait()
     return delivery
