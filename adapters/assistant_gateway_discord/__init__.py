@@ -1,0 +1,5 @@
+"""Discord, for assistant-gateway."""
+
+from assistant_gateway_discord.plugin import plugin
+
+__all__ = ["plugin"]

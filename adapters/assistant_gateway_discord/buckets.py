@@ -1,0 +1,111 @@
+"""
+What Discord's answers tell of its limits, and the guard against being shut out.
+
+Every answer says how many calls are left in its bucket and when the bucket is full again; a call
+into a bucket that is known to be empty is not made. Of calls that Discord turns away (401, 403,
+429) it takes 10,000 in ten minutes, then shuts the address out: long before that nothing is sent.
+developers/topics/rate-limits.mdx, 2026-08-06.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from assistant_gateway_discord.routes import Route
+
+KEPT = 10_000  # buckets
+INVALID = frozenset({401, 403, 429})
+INVALID_WINDOW = 600.0  # seconds
+INVALID_MOST = 5_000  # half of what Discord takes
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    remaining: int
+    full_at: float
+
+
+class Buckets:
+    """The buckets as the newest answers tell of them; *clock* gives seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._names: dict[str, str] = {}  # the bucket of a kind of call, as Discord names it
+        self._left: OrderedDict[tuple[str, str], _Left] = OrderedDict()
+        self._sizes: dict[str, tuple[int, float]] = {}
+        self._all_until = 0.0
+
+    def size(self, route: Route) -> tuple[int, float] | None:
+        """How many such calls in how many seconds, as far as Discord has told."""
+        return self._sizes.get(route.kind)
+
+    def wait(self, route: Route) -> float:
+        """Seconds until such a call may be made; 0 where nothing is known against it."""
+        now = self._clock()
+        left = self._left.get(self._key(route))
+        until = left.full_at if left is not None and left.remaining <= 0 else 0.0
+        if route.is_bots:
+            until = max(until, self._all_until)
+        return max(0.0, until - now)
+
+    def learn(self, route: Route, headers: Mapping[str, str]) -> None:
+        """What an answer's headers tell."""
+        try:
+            limit = int(headers["X-RateLimit-Limit"])
+            remaining = int(headers["X-RateLimit-Remaining"])
+            seconds = float(headers["X-RateLimit-Reset-After"])
+        except (KeyError, ValueError):
+            return
+        if not (limit > 0 and remaining >= 0 and 0 <= seconds < 86_400):
+            return
+        if name := headers.get("X-RateLimit-Bucket", ""):
+            self._names[route.kind] = name
+        if remaining == limit - 1 and seconds > 0:
+            self._sizes[route.kind] = limit, max(seconds, self._seconds(route, limit))
+        key = self._key(route)
+        self._left[key] = _Left(remaining, self._clock() + seconds)
+        self._left.move_to_end(key)
+        while len(self._left) > KEPT:
+            self._left.popitem(last=False)
+
+    def refused(self, route: Route, seconds: float, *, all_calls: bool) -> None:
+        """A 429: nothing of that bucket, or nothing of the bot at all, for so many seconds."""
+        until = self._clock() + seconds
+        if all_calls:
+            self._all_until = max(self._all_until, until)
+        else:
+            self._left[self._key(route)] = _Left(0, until)
+
+    def _seconds(self, route: Route, limit: int) -> float:
+        """The longest window seen so far; none where the size has changed."""
+        known = self._sizes.get(route.kind)
+        return known[1] if known is not None and known[0] == limit else 0.0
+
+    def _key(self, route: Route) -> tuple[str, str]:
+        return self._names.get(route.kind, route.kind), route.major
+
+
+class Guard:
+    """Counts the calls that were turned away; *clock* gives seconds."""
+
+    def __init__(self, clock: Callable[[], float], most: int = INVALID_MOST) -> None:
+        self._clock = clock
+        self._most = most
+        self._times: deque[float] = deque()
+
+    def note(self, status: int, scope: str) -> None:
+        """An answer came; a 429 of a resource that others share is not held against us."""
+        if status in INVALID and scope != "shared":
+            self._times.append(self._clock())
+
+    @property
+    def wait(self) -> float:
+        """Seconds until calls may be made again; 0 while few were turned away."""
+        now = self._clock()
+        while self._times and self._times[0] <= now - INVALID_WINDOW:
+            self._times.popleft()
+        if len(self._times) < self._most:
+            return 0.0
+        return self._times[len(self._times) - self._most] + INVALID_WINDOW - now

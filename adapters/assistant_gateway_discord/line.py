@@ -1,0 +1,289 @@
+"""
+The line to Discord's gateway: discord.py's client, kept up.
+
+discord.py keeps the connection, resumes it after a cut and knows the servers. Two things of it are not
+used. Its calls would sleep on rate limits, so they go over `Web`. And its messages are made of what
+its cache holds, which another process has not: so events are taken as Discord sent them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import discord
+import structlog
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route as LibraryRoute
+from pydantic import SecretStr
+
+from assistant_gateway.errors import AdapterError, RateLimited
+from assistant_gateway_discord import routes
+from assistant_gateway_discord.faults import Unauthorised
+from assistant_gateway_discord.identity import Identity
+from assistant_gateway_discord.places import HAS_THREADS, Place
+from assistant_gateway_discord.shapes import Json, number, table, text
+from assistant_gateway_discord.web import Web
+
+EVENTS = (
+    "MESSAGE_CREATE",
+    "MESSAGE_UPDATE",
+    "MESSAGE_DELETE",
+    "INTERACTION_CREATE",
+)  # and MESSAGE_DELETE_BULK
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between two tries to connect
+REFUSED_PAUSE = 300.0  # seconds, where only a person can mend it: 1,000 sessions a day may be begun
+DEAF = (
+    60.0  # seconds without a connection, after which discord.py's own waiting (up to 17 minutes) is cut short
+)
+SESSIONS_LEFT = 5  # sessions of the day that are not begun: with the last one Discord takes the token away
+
+
+class Line:
+    """
+    The connection to the gateway.
+
+    Args:
+        hear: Gets each event of `EVENTS`, with its data, in their order. Must not wait.
+        begun: A new session has begun, of that shard and of so many: what came before it was not delivered.
+
+    Attributes:
+        fault: Why there is no connection, in words; empty while nothing is known.
+    """
+
+    def __init__(
+        self,
+        web: Web,
+        token: SecretStr,
+        *,
+        shards: int | None,
+        message_content: bool,
+        hear: Callable[[str, Json], None],
+        begun: Callable[[int, int], None],
+    ) -> None:
+        self._web = web
+        self._token = token
+        self._shards = shards
+        self._message_content = message_content
+        self._hear = hear
+        self._begun = begun
+        self._client: discord.Client | None = None
+        self._up: set[int] = set()
+        self._wanted = 1
+        self._log = structlog.get_logger()
+        self.fault = ""
+        # discord.py writes whole events into its debug log.
+        logging.getLogger("discord").setLevel(logging.WARNING)
+
+    @property
+    def connected(self) -> bool:
+        """All shards are connected."""
+        return len(self._up) >= self._wanted
+
+    def place(self, channel: str) -> Place | None:
+        """What discord.py knows of a channel or thread of a server."""
+        found = self._client.get_channel(int(channel)) if self._client is not None else None
+        if isinstance(found, discord.Thread):
+            return Place(str(found.guild.id), str(found.parent_id), channel)
+        if isinstance(found, discord.abc.GuildChannel):
+            return Place(str(found.guild.id), channel, takes_threads=found.type.value in HAS_THREADS)
+        return None
+
+    def own_roles(self, guild: str) -> tuple[str, ...]:
+        """The role that is the bot's alone in a server; none where it has none, or nobody knows."""
+        found = self._client.get_guild(int(guild)) if self._client is not None and guild else None
+        role = found.self_role if found is not None else None
+        return (str(role.id),) if role is not None else ()
+
+    async def run(self) -> None:
+        """Be connected until cancelled."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                me = await self._web.ask_identity()
+                await self._connect(me, await self._web.get(routes.gateway()))
+                wait = pause = FIRST_PAUSE
+            except Unauthorised:
+                self.fault = (
+                    "the bot token is refused: copy it anew from the page Bot of the Developer Portal"
+                )
+                wait = REFUSED_PAUSE
+            except discord.PrivilegedIntentsRequired:
+                self._message_content = False  # tried again at once, without what is switched off
+                wait = 0.0
+                continue
+            except discord.ConnectionClosed as error:
+                self.fault = f"Discord has closed the connection with code {error.code}"
+                wait = REFUSED_PAUSE if error.code in (4004, 4010, 4011, 4012, 4013) else pause
+            except RateLimited as error:
+                self.fault, wait = "Discord limits how often the bot connects", max(pause, error.retry_after)
+            except (AdapterError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                self.fault, wait = str(error) or type(error).__name__, pause
+            except Exception as error:  # discord.py 2.7.1 fails so when the first connection is refused
+                self.fault, wait = f"discord.py has failed: {type(error).__name__}", pause
+            finally:
+                self._up.clear()
+            self._log.error("discord.line_down", reason=self.fault, seconds=round(wait, 1))
+            await asyncio.sleep(wait * (1 + random.random() / 4))  # noqa: S311
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _connect(self, me: Identity, told: Json) -> None:
+        """One client, from its login to its end."""
+        limits = table(told.get("session_start_limit"))
+        if "remaining" in limits and number(limits.get("remaining")) <= SESSIONS_LEFT:
+            seconds = number(limits.get("reset_after")) / 1000
+            raise RateLimited(seconds, "no sessions are left for today")
+        content = self._message_content
+        if content and not me.hears_content:
+            content = False
+            self._log.error(
+                "discord.intent_missing",
+                intent="Message Content Intent",
+                remedy=f"switch it on at {me.portal} under Privileged Gateway Intents, then start again",
+                until_then="only mentions, direct messages, commands and replies that ping are answered",
+            )
+        self._wanted = self._shards or max(1, number(told.get("shards")))
+        client = self._build(
+            content, yarl.URL(text(told.get("url")) or str(DiscordWebSocket.DEFAULT_GATEWAY))
+        )
+        async with client:
+            self._client = client
+            running = asyncio.create_task(client.start(self._token.get_secret_value()), name="discord:client")
+            try:
+                await self._watch(running)
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    async def _watch(self, running: asyncio.Task[None]) -> None:
+        """
+        Return when the client has ended.
+
+        Raises:
+            AdapterError: It was without a connection for too long.
+        """
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        patience = DEAF + 6.0 * (self._wanted - 1)  # shards are started one by one, 5 s apart
+        while not running.done():
+            await asyncio.wait({running}, timeout=DEAF / 12)
+            if self.connected:
+                last = loop.time()
+            elif loop.time() - last > patience:
+                raise AdapterError(f"no connection for {patience:.0f} s")
+        await running
+
+    def _build(self, message_content: bool, gateway: yarl.URL) -> discord.Client:
+        intents = discord.Intents.none()
+        intents.guilds = intents.guild_messages = intents.dm_messages = True
+        intents.message_content = message_content
+        options: dict[str, Any] = {
+            "intents": intents,
+            "max_messages": None,
+            "chunk_guilds_at_startup": False,
+            "member_cache_flags": discord.MemberCacheFlags.none(),
+            "allowed_mentions": discord.AllowedMentions.none(),
+            "enable_debug_events": True,  # events as Discord sent them
+        }
+        client: discord.Client
+        if self._wanted > 1:
+            client = _ManyShards(self, shard_count=self._wanted, **options)
+        else:
+            client = _OneShard(self, **options)
+        _lead(client, self._web, gateway)
+        return client
+
+    # What the client tells
+
+    def happened(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """discord.py dispatches an event; what a shard does counts once."""
+        is_single = self._wanted == 1
+        match event:
+            case "socket_raw_receive":
+                self._read(arguments[0])
+            case "connect" if is_single:
+                self._connected(0)
+            case "shard_connect":
+                self._connected(arguments[0])
+            case "resumed" if is_single:
+                self._is_up(0)
+            case "shard_resumed":
+                self._is_up(arguments[0])
+            case "disconnect" if is_single:
+                self._is_down(0)
+            case "shard_disconnect":
+                self._is_down(arguments[0])
+
+    def _read(self, raw: object) -> None:
+        received = raw if isinstance(raw, str) else ""
+        if not any(event in received for event in EVENTS):
+            return
+        told = table(json.loads(received))
+        kind = text(told.get("t"))
+        if kind.startswith(EVENTS):
+            self._hear(kind, table(told.get("d")))
+
+    def _connected(self, shard: int) -> None:
+        self._log.info("discord.session_begun", shard=shard)
+        self._is_up(shard)
+        self._begun(shard, self._wanted)
+
+    def _is_up(self, shard: int) -> None:
+        self._up.add(shard)
+        self.fault = ""
+
+    def _is_down(self, shard: int) -> None:
+        self._up.discard(shard)
+        self.fault = self.fault or "the connection was cut"
+
+
+class _OneShard(discord.Client):
+    """discord.py's client, which tells its line what happens."""
+
+    def __init__(self, line: Line, **options: Any) -> None:
+        super().__init__(**options)
+        self._line = line
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        self._line.happened(event, args)
+        if not event.startswith("socket_"):
+            super().dispatch(event, *args, **kwargs)
+
+
+class _ManyShards(discord.AutoShardedClient):
+    """The same, for bots in so many servers that they need several connections."""
+
+    def __init__(self, line: Line, **options: Any) -> None:
+        super().__init__(**options)
+        self._line = line
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        self._line.happened(event, args)
+        if not event.startswith("socket_"):
+            super().dispatch(event, *args, **kwargs)
+
+
+def _lead(client: discord.Client, web: Web, gateway: yarl.URL) -> None:
+    """Lead the client's calls over *web*, and its connection to the gateway that Discord named."""
+    connect = client.http.ws_connect
+
+    async def request(route: LibraryRoute, **options: Any) -> Any:
+        path = route.url.removeprefix(LibraryRoute.BASE)
+        return await web.call(
+            routes.Route(route.method, path.replace("{", "{{").replace("}", "}}")), options.get("json")
+        )
+
+    async def ws_connect(url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
+        asked = yarl.URL(url)
+        if asked.origin() == DiscordWebSocket.DEFAULT_GATEWAY.origin():
+            asked = gateway.with_path(gateway.path or "/").with_query(asked.query)
+        return await connect(str(asked), compress=compress)
+
+    client.http.request = request  # type: ignore[method-assign]
+    client.http.ws_connect = ws_connect  # type: ignore[method-assign]
