@@ -26,6 +26,7 @@ ENVIRON = {
     "WEBHOOK_SECRET": "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2E",
     "OLD_WEBHOOK_SECRET": "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2I",
     "WEBHOOK_TOKEN": "canary-1234",
+    "DISCORD_BOT_TOKEN": "canary-1234",
     "SLACK_BOT_TOKEN": "xoxb-canary-1234",
     "SLACK_APP_TOKEN": "xapp-canary-1234",
     "SLACK_SIGNING_SECRET": "canary-1234",
