@@ -114,6 +114,7 @@ async def test_changes_of_bots_and_of_nobody_are_ignored(http: Desk) -> None:
 async def test_a_change_that_can_not_be_kept_comes_again(http: Desk) -> None:
     """With the store away Slack is not told "received"; the second delivery is kept."""
     root = await http.ask("Hello")
+    await http.settled()  # the mention's twin must not meet the failure
     mine = {"type": "message", "user": http.slack.ann, "ts": root.ts, "text": "Other"}
     payload = changed(http, mine, {**mine, "text": "Hello"})
     http.intake.fail_next(StoreUnavailable("disk full"))

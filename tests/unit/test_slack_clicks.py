@@ -33,6 +33,7 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
 async def answered(place: Desk, *controls: Control) -> Message:
     """A question of Ann's, and the post of its answer with buttons below it."""
     root = await place.ask()
+    await place.settled()
     await place.intake.say(place.heard[-1].message_id, "Hel")
     client = AsyncWebClient(place.slack.bot_token, base_url=place.slack.api_url)
     below = blocks(Content("Hello", controls=controls, run_id="run_1"))
