@@ -9,7 +9,7 @@ from assistant_gateway.errors import AdapterError
 from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.keys import FILE
-from assistant_gateway_slack.manifest import SCOPES
+from assistant_gateway_slack.manifest import scopes
 from assistant_gateway_slack.oauth import OAuth
 from assistant_gateway_slack.settings import INSTALL_PATH, PATH, REDIRECT_PATH, SlackSettings
 from assistant_gateway_slack.web import Web
@@ -29,7 +29,7 @@ REMEDIES = {
 
 async def findings(api: Api, home: Web | None, oauth: OAuth | None, settings: SlackSettings) -> list[Finding]:
     """What was found; Slack is only asked, nothing is posted and nothing installed."""
-    found = [] if home is None else await _home(home)
+    found = [] if home is None else await _home(home, settings)
     if [each.state for each in found] == ["broken"]:
         return found  # with a token that is not taken the rest says little
     if oauth is not None:
@@ -42,27 +42,28 @@ async def findings(api: Api, home: Web | None, oauth: OAuth | None, settings: Sl
     return found
 
 
-async def _home(web: Web) -> list[Finding]:
+async def _home(web: Web, settings: SlackSettings) -> list[Finding]:
     try:
         me = await web.ask_identity()
     except AdapterError as error:
         return [Finding("broken", "slack", f"auth.test: {error}; {REMEDIES.get(str(error), 'try again')}")]
-    return [Finding("ok", "slack", f"is {me.name or me.user_id} in {me.team or me.team_id}"), *_scopes(me)]
+    known = Finding("ok", "slack", f"is {me.name or me.user_id} in {me.team or me.team_id}")
+    return [known, *_scopes(me, settings)]
 
 
-def _scopes(me: Identity) -> list[Finding]:
+def _scopes(me: Identity, settings: SlackSettings) -> list[Finding]:
     if not me.scopes:
         return [Finding("note", "slack scopes", "Slack did not say what the bot may do")]
-    missing = [scope for scope in SCOPES if scope not in me.scopes]
+    missing = {scope: loss for scope, loss in scopes(settings).items() if scope not in me.scopes}
     if not missing:
         return [Finding("ok", "slack scopes", "the bot may do all that is asked of it")]
     return [
         Finding(
             "broken" if scope in ESSENTIAL else "note",
             "slack scopes",
-            f"{scope} is missing: {SCOPES[scope]}; add it and install the app again",
+            f"{scope} is missing: {loss}; add it and install the app again",
         )
-        for scope in missing
+        for scope, loss in missing.items()
     ]
 
 

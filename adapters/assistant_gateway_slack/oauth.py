@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from assistant_gateway.errors import AdapterError
 from assistant_gateway_slack.api import Api
-from assistant_gateway_slack.manifest import SCOPES
+from assistant_gateway_slack.manifest import scopes
 from assistant_gateway_slack.settings import REDIRECT_PATH, SlackSettings
 from assistant_gateway_slack.shapes import Json, number, table, text
 
@@ -55,6 +55,7 @@ class OAuth:
         self._api = api
         self._client_id = settings.client_id
         self._client_secret = settings.client_secret
+        self._scopes = ",".join(sorted(scopes(settings)))
         self._authorize_url = settings.authorize_url
         self._redirect = f"{settings.public_url}{REDIRECT_PATH}" if settings.public_url else ""
         self._team = settings.teams[0] if settings.teams is not None and len(settings.teams) == 1 else ""
@@ -63,7 +64,7 @@ class OAuth:
 
     def consent(self, state: str) -> str:
         """The address at Slack where a person agrees, who comes back with *state*."""
-        asked = {"client_id": self._client_id, "scope": ",".join(sorted(SCOPES)), "state": state}
+        asked = {"client_id": self._client_id, "scope": self._scopes, "state": state}
         if self._redirect:
             asked["redirect_uri"] = self._redirect
         if self._team:

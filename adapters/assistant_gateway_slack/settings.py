@@ -81,10 +81,27 @@ def _command(name: str) -> str:
 EncryptionKey: TypeAlias = Annotated[SecretStr, AfterValidator(_key)]
 
 
-class SlackSettings(BaseModel):
-    """The settings of one Slack app."""
+class SlackFeatures(BaseModel):
+    """What the app's manifest must say, too: people see it before anything is configured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    command: Annotated[str, AfterValidator(_command)] = Field(
+        default="/assistant", description="the slash command; empty for none"
+    )
+    view: Literal["agent", "assistant", "none"] = Field(
+        default="none", description="how people meet it in direct messages; as the app's manifest says it"
+    )
+    prompts: tuple[Annotated[str, Field(min_length=1, max_length=PROMPT_LENGTH)], ...] = Field(
+        default=(), max_length=4, description="questions that are suggested in the agent view or assistant"
+    )
+    public_url: Annotated[str, AfterValidator(_own_address)] = Field(
+        default="", description="where people reach the gateway; Slack sends them back there"
+    )
+
+
+class SlackSettings(SlackFeatures):
+    """The settings of one Slack app."""
 
     bot_token: Annotated[SecretStr, AfterValidator(_no_app_token)] | None = Field(
         default=None, description="xoxb-…, from the app's page OAuth & Permissions"
@@ -102,9 +119,6 @@ class SlackSettings(BaseModel):
     )
     old_encryption_keys: tuple[EncryptionKey, ...] = Field(
         default=(), description="keys that still open what they sealed, while one is replaced"
-    )
-    public_url: Annotated[str, AfterValidator(_own_address)] = Field(
-        default="", description="where people reach the gateway; Slack sends them back there"
     )
     teams: tuple[str, ...] | None = Field(
         default=None, description="ids of the only workspaces that may install the app and are served"
@@ -139,15 +153,6 @@ class SlackSettings(BaseModel):
     max_files: int = Field(default=10, ge=0, le=100, description="files of one message that are taken")
     max_file_size: int = Field(
         default=20 * 1024 * 1024, ge=1024, le=1 << 30, description="bytes; a larger file is left out, visibly"
-    )
-    command: Annotated[str, AfterValidator(_command)] = Field(
-        default="/assistant", description="the slash command; empty for none"
-    )
-    view: Literal["agent", "assistant", "none"] = Field(
-        default="none", description="how people meet it in direct messages; as the app's manifest says it"
-    )
-    prompts: tuple[Annotated[str, Field(min_length=1, max_length=PROMPT_LENGTH)], ...] = Field(
-        default=(), max_length=4, description="questions that are suggested in the agent view or assistant"
     )
     history: int = Field(
         default=20,

@@ -13,9 +13,11 @@ from assistant_gateway.cli import main
 from assistant_gateway.config import load_config
 from assistant_gateway.errors import ConfigError
 from assistant_gateway_slack.adapter import SlackAdapter
-from assistant_gateway_slack.manifest import EVENTS, SCOPES, manifest
+from assistant_gateway_slack.dialogs import ASK
+from assistant_gateway_slack.manifest import events, manifest, scopes
 from assistant_gateway_slack.said import EVENT_TYPE
-from assistant_gateway_slack.settings import SlackSettings
+from assistant_gateway_slack.settings import SlackFeatures, SlackSettings
+from emulators.slack import EVENTS as ALL_EVENTS
 from emulators.slack import SCOPES as ALL_SCOPES
 from emulators.slack import Fault, SlackEmulator
 from fixtures.slack import settings_for
@@ -146,18 +148,61 @@ async def test_the_doctor_says_what_is_broken_and_how_to_mend_it() -> None:
 
 def test_the_manifest_asks_for_what_is_used() -> None:
     """Every scope and event, and the metadata whose payload must come back; for HTTP the address, too."""
-    socket, http = manifest(name="Ann's bot"), manifest(url="https://bot.example/")
+    features = SlackFeatures()
+    socket, http = manifest(features, name="Ann's bot"), manifest(features, url="https://bot.example/")
 
     told, asked = json.loads(json.dumps(socket)), json.loads(json.dumps(http))
     subscriptions = told["settings"]["event_subscriptions"]
-    assert sorted(SCOPES) == told["oauth_config"]["scopes"]["bot"]
-    assert sorted(EVENTS) == subscriptions["bot_events"]
+    assert sorted(scopes(features)) == told["oauth_config"]["scopes"]["bot"]
+    assert events(features) == subscriptions["bot_events"]
     assert [EVENT_TYPE] == [each["event_type"] for each in subscriptions["metadata_subscriptions"]]
     assert told["settings"]["socket_mode_enabled"]
     assert not asked["settings"]["socket_mode_enabled"]
     address = "https://bot.example/slack/events"
     assert address == asked["settings"]["event_subscriptions"]["request_url"]
     assert address == asked["settings"]["interactivity"]["request_url"]
+    assert address == asked["features"]["slash_commands"][0]["url"]
+    assert "url" not in told["features"]["slash_commands"][0]
+    assert [ASK] == [each["callback_id"] for each in told["features"]["shortcuts"]]
+    assert set(told["oauth_config"]["scopes"]["bot"]) <= ALL_SCOPES
+    assert set(subscriptions["bot_events"]) <= ALL_EVENTS
+
+
+@pytest.mark.parametrize(
+    ("view", "more_scopes", "more_events", "key"),
+    [
+        ("none", set(), set(), ""),
+        (
+            "agent",
+            {"assistant:write"},
+            {"agent_session_stopped", "app_context_changed", "app_home_opened"},
+            "agent_view",
+        ),
+        (
+            "assistant",
+            {"assistant:write"},
+            {"assistant_thread_started", "assistant_thread_context_changed"},
+            "assistant_view",
+        ),
+    ],
+)
+def test_each_view_asks_for_its_own(
+    view: str, more_scopes: set[str], more_events: set[str], key: str
+) -> None:
+    """A view brings its events, its scope and its block with the prompts; without one there is none."""
+    plain = SlackFeatures()
+    features = SlackFeatures.model_validate({"view": view, "prompts": ["What can you do?"], "command": ""})
+
+    told = json.loads(json.dumps(manifest(features)))
+
+    assert more_scopes == set(scopes(features)) - set(scopes(plain))
+    assert more_events == set(events(features)) - set(events(plain))
+    assert "slash_commands" not in told["features"]
+    assert {key} - {""} == {"agent_view", "assistant_view"} & set(told["features"])
+    if key:
+        assert [{"title": "What can you do?", "message": "What can you do?"}] == (
+            told["features"][key]["suggested_prompts"]
+        )
 
 
 def test_the_command_prints_the_manifest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,3 +214,23 @@ def test_the_command_prints_the_manifest(capsys: pytest.CaptureFixture[str]) -> 
     assert 0 == code
     assert "Bot" == json.loads(capsys.readouterr().out)["display_information"]["name"]
     assert 2 == end.value.code
+
+
+def test_the_manifest_follows_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any token the file's view, command and public address are in it; what is wrong has its line."""
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[slack]\nbot_token = { env = "NONE" }\nview = "agent"\ncommand = "/ask"\n'
+        'public_url = "https://bot.example/"\n'
+    )
+
+    good = main(["slack", "manifest", "--config", str(path)])
+    told = json.loads(capsys.readouterr().out)
+    path.write_text('[slack]\n\ncommand = "ask me"\n')
+    bad = main(["slack", "manifest", "--config", str(path)])
+
+    assert (0, 2) == (good, bad)
+    assert "/ask" == told["features"]["slash_commands"][0]["command"]
+    assert "agent_view" in told["features"]
+    assert ["https://bot.example/slack/oauth_redirect"] == told["oauth_config"]["redirect_urls"]
+    assert f"{path}:3: slack.command" in capsys.readouterr().err

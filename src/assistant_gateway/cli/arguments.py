@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
         dest="action", required=True, metavar="ACTION"
     )
     manifest = slack.add_parser("manifest", help="print the app's manifest, to be pasted into Slack")
+    manifest.add_argument(
+        "--config",
+        metavar="FILE",
+        help="its [slack] says what is asked for (default: ./config.toml if it exists)",
+    )
     manifest.add_argument("--name", default="Assistant", help="the bot's name (default: Assistant)")
     manifest.add_argument(
         "--url", type=_public, metavar="URL", help="https://HOST for HTTP; without it Socket Mode"
