@@ -20,9 +20,11 @@ from aiohttp import web
 from emulators.discord.address import Addresses, local
 from emulators.discord.buckets import Rule
 from emulators.discord.channels import archive_idle
+from emulators.discord.clicks import Clicks
+from emulators.discord.control import Control
 from emulators.discord.faults import EventFault, Fault, Faults
-from emulators.discord.gestures import Gestures
 from emulators.discord.intents import PRIVILEGED
+from emulators.discord.page import Page
 from emulators.discord.rest import Rest
 from emulators.discord.service import Call, Service
 from emulators.discord.truth import truth
@@ -33,11 +35,11 @@ from emulators.slack.shapes import Json
 T = TypeVar("T")
 
 
-class DiscordEmulator(Gestures):
+class DiscordEmulator(Clicks):
     """
     The server and the people; use it as an async context.
 
-    Beside what is set up (`Setting`) and done (`Gestures`) it tells what happened.
+    Beside what is set up (`Setting`) and done (`Gestures`, `Clicks`) it tells what happened.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class DiscordEmulator(Gestures):
         )
         super().__init__(service, privileged)
         self._rest = Rest(self.service)
+        self._page = Page(self)
         self._addresses = addresses
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -123,7 +126,7 @@ class DiscordEmulator(Gestures):
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> Self:
         """Listen; port 0 takes a free one."""
-        cdn, gateway = self.service.cdn, self.service.gateway
+        cdn, gateway, control = self.service.cdn, self.service.gateway, Control(self)
         application = web.Application(client_max_size=1 << 28)
         application.add_routes(
             [
@@ -134,6 +137,8 @@ class DiscordEmulator(Gestures):
                 web.get("/{kind:attachments|ephemeral-attachments}/{channel}/{id}/{name}", cdn.take),
                 web.get("/{kind:avatars|icons|embed|emojis}/{path:.*}", cdn.picture),
                 web.get("/", self._front),
+                web.get("/control/{what}", control.tell),
+                web.post("/control/{act}", control.do),
             ]
         )
         self._runner = web.AppRunner(
@@ -150,7 +155,7 @@ class DiscordEmulator(Gestures):
         """The page; for a WebSocket the gateway, which has its own host in the real Discord."""
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self.service.gateway.take(request)
-        return web.Response(text="Discord emulator")
+        return await self._page.take(request)
 
     async def stop(self) -> None:
         """
@@ -177,6 +182,21 @@ class DiscordEmulator(Gestures):
     def messages(self, channel: str) -> list[Message]:
         """The messages that are there, oldest first."""
         return [each for each in self.world.channels[channel].messages.values() if each.deleted_at is None]
+
+    def message(self, message_id: str) -> Message:
+        """
+        A message by its id, an ephemeral or deleted one too.
+
+        Raises:
+            LookupError: There is none.
+        """
+        for channel in self.world.channels.values():
+            if message_id in channel.messages:
+                return channel.messages[message_id]
+        for message in self.world.ephemerals:
+            if message.id == message_id:
+                return message
+        raise LookupError(f"no message {message_id}")
 
     def replies(self, message: Message) -> list[Message]:
         """The bot's messages after *message* in its channel, oldest first."""

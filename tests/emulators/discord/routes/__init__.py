@@ -6,7 +6,17 @@ import re
 from functools import cache
 
 from emulators.discord.refusal import plain
-from emulators.discord.routes import channels, guilds, me, messages, reactions
+from emulators.discord.routes import (
+    callbacks,
+    channels,
+    commands,
+    guilds,
+    me,
+    messages,
+    reactions,
+    threads,
+    webhooks,
+)
 from emulators.discord.routes.caller import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -15,6 +25,10 @@ ROUTES: tuple[Route, ...] = (
     *channels.ROUTES,
     *messages.ROUTES,
     *reactions.ROUTES,
+    *threads.ROUTES,
+    *commands.ROUTES,
+    *callbacks.ROUTES,
+    *webhooks.ROUTES,
 )
 
 
