@@ -36,9 +36,9 @@ INTERRUPTED = error_output("interrupted", "The run ended before this call had a 
 NOT_STARTED = error_output("interrupted", "The run ended before this call was started; it did not run.")
 
 
-def requested(run_id: str, call: FunctionCall) -> CallRecord:
+def requested(run: Run, call: FunctionCall) -> CallRecord:
     """The journal's row of a new call, with the key that stays the same over restarts."""
-    key = hashlib.sha256(f"{run_id}\n{call.call_id}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{_asked(run)}\n{call.call_id}".encode()).hexdigest()[:32]
     return CallRecord(call, key)
 
 
@@ -69,9 +69,14 @@ def _is_told(line: int) -> bool:
     return bool(line % 10 ** max(0, len(str(line)) - 2) == 0)
 
 
-def output_id(run_id: str, body: JsonObject) -> str:
+def output_id(run: Run, body: JsonObject) -> str:
     """The id of an output's item: one for each call, whichever attempt writes it."""
-    return f"{run_id}.out.{body['call_id']}"
+    return f"{_asked(run)}.out.{body['call_id']}"
+
+
+def _asked(run: Run) -> str:
+    """The run, and which question it answers: a changed one is answered by calls of its own."""
+    return f"{run.id}.r{run.revision}" if run.revision else run.id
 
 
 class WatchesCalls(Protocol):

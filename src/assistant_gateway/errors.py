@@ -6,7 +6,8 @@ Everything that can go wrong, typed by what the caller can do about it.
      ├─ StoreError
      │   ├─ StoreUnavailable      nothing was written; try again later (disk full, closed, locked)
      │   ├─ StoreRefused          this file or database is not ours to use; says why
-     │   └─ LeaseLost             another worker owns the lane now; stop touching it
+     │   ├─ LeaseLost             another worker owns the lane now; stop touching it
+     │   └─ Revised               the question was changed while it was answered; take it up again
      ├─ AdapterError              the platform refused; repeating the same call won't help
      │   ├─ RateLimited           wait ``retry_after`` seconds; nothing was changed
      │   ├─ OutcomeUnknown        it may have happened; look before you repeat it
@@ -62,6 +63,10 @@ class StoreRefused(StoreError):
 
 class LeaseLost(StoreError):
     """Another worker owns the lane now; nothing was written."""
+
+
+class Revised(StoreError):
+    """The question was changed while it was answered: nothing was written; take the message up again."""
 
 
 class AdapterError(GatewayError):

@@ -54,6 +54,7 @@ from assistant_gateway.values import (
     FileRef,
     Item,
     JsonObject,
+    Message,
     Run,
     RunFailure,
     RunStatus,
@@ -83,6 +84,7 @@ class Execution:
 
     Args:
         chain: The backends to try, in order.
+        question: The messages that are answered: the claim's own, but for a retry.
         tries: How often a step is tried at most; each backend of the chain gets one at least.
         pauses: Seconds before the second, third … try of a step.
     """
@@ -97,6 +99,7 @@ class Execution:
         chain: Sequence[Backend],
         settings: AssistantSettings,
         claim: Claim,
+        question: Sequence[Message],
         run: Run,
         handlers: Handlers,
         watch: WatchesRuns,
@@ -119,7 +122,7 @@ class Execution:
         self._tools = _offered(toolbox, settings, claim)
         offered = frozenset(tool.name for tool in self._tools)
         self._calls = Calls(store, toolbox, claim, self._emit, watch, offered=offered)
-        asked = [message.inbound.instructions for message in (*claim.merged, claim.message)]
+        asked = [message.inbound.instructions for message in question]
         told = (settings.instructions, claim.message.routed.instructions, *dict.fromkeys(asked))
         self._instructions = "\n\n".join(text for text in told if text)
         self._speech = Speech()
@@ -324,7 +327,7 @@ class Execution:
                 if call.call_id in records:
                     break  # the same call twice is one call
                 self._asked_for += 1
-                record = requested(self._run.id, call)
+                record = requested(self._run, call)
                 if self._asked_for > self._settings.max_calls:
                     output = error_output(
                         "too_many_calls", f"A run may make {self._settings.max_calls} calls."
@@ -354,7 +357,7 @@ class Execution:
         found = []
         for number, body in enumerate(bodies):
             if items.kind(body) == "function_call_output":
-                id = output_id(self._run.id, body)
+                id = output_id(self._run, body)
             else:
                 id = f"{self._run.id}.{self._run.attempt}.{self._step}.{number}"
             found.append(Item(id, body, run_id=self._run.id))

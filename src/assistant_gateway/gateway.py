@@ -216,6 +216,7 @@ class Gateway:
             cap=settings.max_waiting,
             wake=self.worker.wake,
             stop=self.worker.stop,
+            commands=self.config.replies.commands,
         )
         self.threads = Threads(self.store, self.inbox, self._listeners)
 

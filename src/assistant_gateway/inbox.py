@@ -2,7 +2,8 @@
 The door: a message is cleaned, routed and on disk before the platform is told "received".
 
 Whatever a platform delivers twice is accepted once. What can't be accepted is refused in
-words that the person gets to see; nothing is dropped in silence.
+words that the person gets to see; nothing is dropped in silence. What people do about a message
+that is in already (stop, change, rate) comes through the same door, under the same rights.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Protocol
 
 import structlog
 
+from assistant_gateway import commands
 from assistant_gateway.adapter import JournalEntry, Outbox, Receipt, Verdict
 from assistant_gateway.errors import NotAllowed, StoreUnavailable
 from assistant_gateway.journal import Journal, Journals
 from assistant_gateway.routing import Refusal, Router
-from assistant_gateway.store import Store
+from assistant_gateway.store import Effect, Store
+from assistant_gateway.store.controls import REVISED, STOPPED
 from assistant_gateway.store.text import clean
 from assistant_gateway.values import (
     Answer,
@@ -39,12 +42,14 @@ from assistant_gateway.values import (
 )
 
 LONGEST_TEXT = 40_000  # characters of one message; what is beyond is cut, visibly
+LONGEST_COMMENT = 4_000  # characters of one comment on an answer
 
 
 class WatchesIntake(Protocol):
     """What is told about the door, for metrics."""
 
     def accepted(self, adapter: str, verdict: Verdict, seconds: float) -> None: ...
+    def rated(self, rating: Rating) -> None: ...
 
 
 class Inbox:
@@ -53,7 +58,8 @@ class Inbox:
 
     Args:
         wake: Tells the worker that something is ready.
-        stop: Tells the worker to end the run of a lane.
+        stop: Tells the worker to end the run of a lane, for a reason; of one message, or (None) of any.
+        commands: Whether people can type commands.
     """
 
     def __init__(
@@ -65,7 +71,8 @@ class Inbox:
         *,
         cap: int,
         wake: Callable[[], None],
-        stop: Callable[[int, str], None],
+        stop: Callable[[int, str, int | None], None],
+        commands: bool = True,
     ) -> None:
         self._store = store
         self._router = router
@@ -74,6 +81,7 @@ class Inbox:
         self._cap = cap
         self._wake = wake
         self._stop = stop
+        self._commands = commands
         self._draining = False
         self._log = structlog.get_logger()
 
@@ -95,27 +103,38 @@ class Inbox:
             self._watch.accepted(inbound.conversation.adapter, Verdict.REFUSED, 0.0)
             self._log.info("message.refused", adapter=inbound.conversation.adapter, reason=routed.reason)
             return Receipt(Verdict.REFUSED, reason=routed.reason)
+        if self._commands and inbound.command is None:
+            inbound = replace(inbound, command=commands.parse(inbound.text))
         return await self.accept_routed(inbound, routed)
 
-    async def accept_routed(self, inbound: Inbound, routed: Routed) -> Receipt:
-        """Take a message in whose way is already decided."""
+    async def accept_routed(self, inbound: Inbound, routed: Routed, *, run_id: str = "") -> Receipt:
+        """Take a message in whose way is already decided; *run_id* is the only run that a retry is about."""
         if self._draining:
             raise StoreUnavailable("the gateway is shutting down")
         loop = asyncio.get_running_loop()
         started = loop.time()
-        receipt = await self._store.accept(cleaned(inbound), routed, cap=self._cap)
+        receipt = await self._store.accept(cleaned(inbound), routed, cap=self._cap, run_id=run_id)
         adapter = inbound.conversation.adapter
         self._watch.accepted(adapter, receipt.verdict, loop.time() - started)
         if receipt.verdict is Verdict.ACCEPTED and receipt.message is not None:
-            if routed.busy is Busy.INTERRUPT:
-                self._stop(receipt.message.lane_id, "interrupted")
+            self._interrupt(receipt.message)
             self._wake()
             self._log.info(
                 "message.accepted", adapter=adapter, message=receipt.message.id, ahead=receipt.ahead
             )
         else:
             self._log.info("message.not_new", adapter=adapter, verdict=receipt.verdict.value)
+        if receipt.verdict is Verdict.BUSY and inbound.command is Command.STOP:
+            told = commands.STOPPED if await self.stop_lane(routed.lane) else commands.IDLE
+            return replace(receipt, reason=told)
         return receipt
+
+    def _interrupt(self, message: Message) -> None:
+        """Let this process's worker know at once what a new message ends."""
+        if message.inbound.command is Command.STOP and message.note:
+            self._stop(message.lane_id, STOPPED, int(message.note))
+        elif message.inbound.command is None and message.routed.busy is Busy.INTERRUPT:
+            self._stop(message.lane_id, "interrupted", None)
 
     async def message(self, conversation_adapter: str, tenant: str, message_id: str) -> Message | None:
         found = await self._store.find_message(conversation_adapter, tenant, message_id)
@@ -142,48 +161,98 @@ class Inbox:
             yield entry
 
     async def stop(self, conversation: Conversation, user: User, *, run_id: str = "") -> bool:
-        return await self.stop_lane(self._lane(conversation, user))
+        return await self.stop_lane(self._routed(conversation, user).lane, run_id=run_id)
+
+    async def stop_lane(self, lane: Lane, *, run_id: str = "") -> bool:
+        """Cancel what is being answered in a lane, with *run_id* only that; False when nothing is."""
+        message = await self._store.request_stop(lane, STOPPED, run_id=run_id)
+        if message is not None:
+            self._stop(message.lane_id, STOPPED, message.id)
+            self._wake()
+            self._log.info("run.stop_requested", adapter=lane.adapter, message=message.id)
+        return message is not None
+
+    async def reset(self, conversation: Conversation, user: User) -> str:
+        thread = await self._store.reset(self._routed(conversation, user).lane)
+        self._log.info("thread.reset", adapter=conversation.adapter, thread=thread.id)
+        return thread.id
 
     async def command(self, inbound: Inbound, *, run_id: str = "") -> str:
+        conversation, user = inbound.conversation, inbound.user
+        routed = self._routed(conversation, user)
+        if self._draining:
+            raise StoreUnavailable("the gateway is shutting down")
         match inbound.command:
             case Command.STOP:
-                stopped = await self.stop(inbound.conversation, inbound.user, run_id=run_id)
-                return "Stopped." if stopped else "Nothing is being answered."
+                return commands.STOPPED if await self.stop_lane(routed.lane, run_id=run_id) else commands.IDLE
             case Command.RESET:
-                await self.reset(inbound.conversation, inbound.user)
-                return "A new conversation begins."
+                await self.reset(conversation, user)
+                return commands.RESET
+            case Command.UNDO:
+                return commands.UNDONE[await self._store.undo(routed.lane)]
+            case Command.USAGE:
+                standing = await self._store.standing(routed.lane)
+                return await commands.used(self._store, conversation, user, standing.thread_id)
+            case Command.RETRY:
+                return await self._retry(inbound, routed, run_id)
             case _:
-                return "That can't be done here."
+                return commands.HELP
+
+    async def _retry(self, inbound: Inbound, routed: Routed, run_id: str) -> str:
+        where = inbound.conversation
+        if await self._store.find_message(where.adapter, where.tenant, inbound.message_id) is None:
+            refusal = commands.no_retry(await self._store.standing(routed.lane), run_id)
+            if refusal:
+                return refusal
+        receipt = await self.accept_routed(inbound, routed, run_id=run_id)
+        return commands.RETRYING if receipt.message is not None else receipt.reason
 
     async def feedback(
         self, conversation: Conversation, user: User, run_id: str, rating: Rating, comment: str | None = None
     ) -> bool:
-        self._lane(conversation, user)
-        return False
+        self._routed(conversation, user)
+        words = None if comment is None else clean(comment)[:LONGEST_COMMENT]
+        kept = await self._store.rate(conversation, user, run_id, rating, words)
+        if kept:
+            self._watch.rated(rating)
+            self._log.info("run.rated", adapter=conversation.adapter, run=run_id, rating=rating.value)
+        return kept
 
     async def edited(self, conversation: Conversation, message_id: str, text: str) -> None:
-        return
+        await self._revise(conversation, message_id, shortened(clean(text)), "edited")
 
     async def deleted(self, conversation: Conversation, message_id: str) -> None:
-        return
+        await self._revise(conversation, message_id, None, "deleted")
 
-    async def stop_lane(self, lane: Lane) -> bool:
-        """Cancel what is being answered in a lane; False when nothing is."""
-        lane_id = await self._store.request_stop(lane, "stopped")
-        if lane_id is not None:
-            self._stop(lane_id, "stopped")
-            self._log.info("run.stop_requested", adapter=lane.adapter, lane=lane_id)
-        return lane_id is not None
-
-    async def reset(self, conversation: Conversation, user: User) -> str:
-        thread = await self._store.reset(self._lane(conversation, user))
-        self._log.info("thread.reset", adapter=conversation.adapter, thread=thread.id)
-        return thread.id
+    async def _revise(
+        self, conversation: Conversation, message_id: str, text: str | None, reason: str
+    ) -> None:
+        message = await self._store.find_message(conversation.adapter, conversation.tenant, message_id)
+        if message is None or message.inbound.conversation.channel != conversation.channel:
+            return
+        effect = await self._store.revise(message.id, text, reason=reason)
+        answers = message.merged_into or message.id
+        match effect:
+            case Effect.NOTHING:
+                return
+            case Effect.WITHDRAWN:
+                journal = self._journals.get(message.id)
+                if journal is not None:
+                    journal.close(None, Answer("", RunStatus.CANCELLED))
+                    self._journals.drop(message.id)
+            case Effect.REVISED:
+                self._stop(message.lane_id, REVISED, answers)
+            case Effect.STOPPED:
+                self._stop(message.lane_id, reason, answers)
+            case Effect.CHANGED:
+                pass
+        self._wake()
+        self._log.info(f"message.{reason}", message=message.id, effect=effect.value)
 
     async def items(
         self, conversation: Conversation, user: User, *, before: int | None = None, limit: int = 100
     ) -> list[Item]:
-        thread = await self._store.open_thread(self._lane(conversation, user))
+        thread = await self._store.open_thread(self._routed(conversation, user).lane)
         return await self._store.items(thread.id, before=before, limit=limit)
 
     async def merged(self, message: Message) -> list[Message]:
@@ -195,12 +264,12 @@ class Inbox:
             raise LookupError(file.id)
         return found[1]
 
-    def _lane(self, conversation: Conversation, user: User) -> Lane:
-        """The lane that *user* speaks in there; who may not ask may not stop, reset or read either."""
+    def _routed(self, conversation: Conversation, user: User) -> Routed:
+        """The way of what *user* says there; who may not ask may not stop, reset, rate or read either."""
         routed = self._router.route(Inbound(conversation, "", user, ""))
         if isinstance(routed, Refusal):
             raise NotAllowed(routed.reason)
-        return routed.lane
+        return routed
 
     async def _with_answer(self, message: Message) -> Message:
         """A merged message with the run and the answer that it shares."""
@@ -238,22 +307,27 @@ class Inbox:
         if target is not None:
             journal.forward(await self._kept_journal(target))
         else:
-            # It was given up before anything could be said.
-            journal.close(now.run, now.answer or Answer("", RunStatus.FAILED))
+            # It was given up or withdrawn before anything could be said.
+            status = RunStatus.CANCELLED if now.state is MessageState.CANCELLED else RunStatus.FAILED
+            journal.close(now.run, now.answer or Answer("", status))
         return journal
 
 
 def cleaned(inbound: Inbound) -> Inbound:
     """The message as it can be stored and shown to a model."""
-    text = clean(inbound.text)
-    if len(text) > LONGEST_TEXT:
-        left_out = len(text) - LONGEST_TEXT
-        text = f"{text[:LONGEST_TEXT]}\n[{left_out} characters were left out here: the message was too long.]"
     user = replace(inbound.user, id=clean(inbound.user.id), name=clean(inbound.user.name))
     return replace(
         inbound,
-        text=text,
+        text=shortened(clean(inbound.text)),
         user=user,
         instructions=clean(inbound.instructions),
         metadata={clean(key): clean(value) for key, value in inbound.metadata.items()},
     )
+
+
+def shortened(text: str) -> str:
+    """The text of a message, cut visibly where it is too long."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    left_out = len(text) - LONGEST_TEXT
+    return f"{text[:LONGEST_TEXT]}\n[{left_out} characters were left out here: the message was too long.]"

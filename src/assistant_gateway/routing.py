@@ -39,6 +39,7 @@ class Router:
                     busy=route.busy,
                     instructions=route.instructions,
                     tools=route.tools,
+                    on_edit=route.on_edit,
                 )
         return Refusal("You are not among the people who may ask here.")
 

@@ -2,7 +2,7 @@
 Run an assistant for a claimed message, and bring it to an end whatever happens.
 
 A provider that fails, a deadline that passes, a person who says stop: each is an outcome
-that the person gets to see, not an error of the gateway.
+that the person gets to see, not an error of the gateway. A command is answered without one.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from assistant_gateway import items
+from assistant_gateway import commands, items
 from assistant_gateway.backend import Backend
 from assistant_gateway.breaker import Breakers
 from assistant_gateway.calls import closing, output_id
 from assistant_gateway.config import AssistantSettings
 from assistant_gateway.credits import Credits
 from assistant_gateway.documents import Documents
-from assistant_gateway.errors import BackendError
+from assistant_gateway.errors import BackendError, Revised
+from assistant_gateway.events import RunCreated, RunRestarted, TextCreated, TextDelta, TextDone
 from assistant_gateway.execution import PAUSES, Execution, WatchesRuns
 from assistant_gateway.handler import Handlers
 from assistant_gateway.store import Claim, Store
+from assistant_gateway.store.controls import REVISED
 from assistant_gateway.tools import Toolbox
-from assistant_gateway.values import Answer, Item, Run, RunFailure, RunStatus
+from assistant_gateway.values import Answer, Command, Item, Run, RunFailure, RunStatus
 from assistant_gateway.window import Windows
 
 
@@ -41,9 +43,10 @@ class Outcome:
 
 
 class Stop:
-    """Ends one run early: at its deadline, or when somebody asks for it."""
+    """Ends the run of one message early: at its deadline, or when somebody asks for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: int = 0) -> None:
+        self.message = message
         self.reason = ""
         self._scope: asyncio.Timeout | None = None
 
@@ -98,16 +101,13 @@ class Runner:
         self._pauses = pauses
 
     async def begin(self, claim: Claim) -> Run:
-        """Open the claim's run, or its next attempt, and put what people said on the thread."""
+        """
+        Open the claim's run, or its next attempt, and put what people said on the thread.
+
+        Raises:
+            Revised: Somebody has changed the question after it was claimed.
+        """
         message = claim.message
-        asked = [
-            Item(
-                f"in_{told.id}",
-                items.user_message(told.inbound.text, told.files, sender=told.inbound.user.name),
-            )
-            for told in (*claim.merged, message)
-            if told.inbound.text or told.files
-        ]
         settings = self._assistants.get(message.routed.assistant)
         run = Run(
             message.run.id if message.run else f"run_{secrets.token_hex(12)}",
@@ -116,16 +116,31 @@ class Runner:
             RunStatus.IN_PROGRESS,
             model=next(iter(settings.models.values())) if settings else "",
         )
-        return await self._store.begin(claim, run, asked)
+        if message.inbound.command is Command.RETRY:
+            again = await self._store.retry(claim, run)
+            if again is not None:
+                return again
+        return await self._store.begin(claim, run, [] if message.inbound.command else _asked(claim))
 
     async def execute(self, claim: Claim, run: Run, handlers: Handlers, stop: Stop) -> Outcome:
         """
-        Run the claim's assistant to its end.
+        Run the claim's assistant to its end; a command is answered at once.
 
         Raises:
             LeaseLost: Another worker has the lane now.
+            Revised: Somebody has changed the question; the message must be taken up again.
             StoreUnavailable: The store doesn't write; the run can be taken up again.
         """
+        question = (*claim.merged, claim.message)
+        if claim.message.inbound.command is not None:
+            retried = await self._store.question(run.id)
+            if not retried:
+                return await self._tell(run, handlers, await commands.answer(self._store, claim))
+            question = (*retried, claim.message)
+        if stop.reason and run.attempt > 1:
+            # Stopped before it was taken up again: what people have seen of it is not taken from them.
+            why = RunFailure(stop.reason, _why_ended(stop.reason, 0), _short_id())
+            return await self._as_kept(replace(run, status=RunStatus.CANCELLED, error=why))
         settings = self._assistants.get(run.assistant)
         if settings is None:
             return await self.give_up(
@@ -140,6 +155,7 @@ class Runner:
             [self._backends[name] for name in settings.backends],
             settings,
             claim,
+            question,
             run,
             handlers,
             self._watch,
@@ -157,6 +173,8 @@ class Runner:
             error = RunFailure(stop.reason or "expired", _why_ended(stop.reason, settings.run_seconds), "")
         except BackendError as fault:
             error = RunFailure(fault.code, str(fault), "")
+        if stop.reason == REVISED:
+            raise Revised(f"message {claim.message.id} was changed while it was answered")
         if error is not None:
             error = replace(error, id=_short_id())
             structlog.get_logger().warning(
@@ -168,16 +186,39 @@ class Runner:
         """The outcome of a run that nothing more can be done for; what its attempts have kept stands."""
         error = RunFailure(code, message, _short_id())
         structlog.get_logger().error("run.failed", code=code, error_id=error.id, reason=message)
-        run = replace(run, status=RunStatus.FAILED, error=error)
+        return await self._as_kept(replace(run, status=RunStatus.FAILED, error=error))
+
+    async def _as_kept(self, run: Run) -> Outcome:
+        """The outcome of a run that has ended without this attempt: what earlier ones have kept stands."""
         kept = [item.body for item in await self._store.run_items(run.id)]
         outputs = closing(kept, await self._store.calls(run.id))
-        left = tuple(Item(output_id(run.id, body), body, run_id=run.id) for body in outputs)
+        left = tuple(Item(output_id(run, body), body, run_id=run.id) for body in outputs)
         credits = Credits()
         for body in kept:
             credits.recall(body)
         files = tuple(file for body in kept if (file := items.file_of(body)))
-        answer = Answer(items.said(kept), RunStatus.FAILED, run.usage, files, error, credits.citations)
+        answer = Answer(items.said(kept), run.status, run.usage, files, run.error, credits.citations)
         return Outcome(run, answer, left)
+
+    async def _tell(self, run: Run, handlers: Handlers, text: str) -> Outcome:
+        """The outcome of a command: nothing of it is put on the thread."""
+        await handlers.emit(RunCreated(run) if run.attempt == 1 else RunRestarted(run))
+        for event in (TextCreated(run.id), TextDelta(run.id, text), TextDone(run.id, text)):
+            await handlers.emit(event)
+        return Outcome(replace(run, status=RunStatus.COMPLETED), Answer(text, RunStatus.COMPLETED))
+
+
+def _asked(claim: Claim) -> list[Item]:
+    """What people said, as it is put on the thread; a changed question has ids of its own."""
+    changed = f".r{claim.message.revision}" if claim.message.revision else ""
+    return [
+        Item(
+            f"in_{told.id}{changed}",
+            items.user_message(told.inbound.text, told.files, sender=told.inbound.user.name),
+        )
+        for told in (*claim.merged, claim.message)
+        if told.inbound.text or told.files
+    ]
 
 
 def _why_ended(reason: str, seconds: float) -> str:
@@ -186,6 +227,10 @@ def _why_ended(reason: str, seconds: float) -> str:
             return f"The answer took longer than {seconds:g} s."
         case "interrupted":
             return "Interrupted by a newer message."
+        case "edited":
+            return "Stopped: the question was changed."
+        case "deleted":
+            return "Stopped: the question was deleted."
         case _:
             return "Stopped."
 

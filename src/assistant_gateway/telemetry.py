@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from assistant_gateway.adapter import Verdict
 from assistant_gateway.store import Counts
-from assistant_gateway.values import MessageState, RunStatus, Usage
+from assistant_gateway.values import MessageState, Rating, RunStatus, Usage
 
 SERIES = 200  # different values of one label; whatever comes later is counted as "other"
 _ACCEPT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
@@ -90,6 +90,9 @@ class Telemetry:
             ["adapter"],
             registry=registry,
         )
+        self._ratings = Counter(
+            f"{prefix}_feedback", "What people thought of answers", ["rating"], registry=registry
+        )
         self._states = Gauge(
             f"{prefix}_messages_in_state", "Messages in the store by state", ["state"], registry=registry
         )
@@ -112,6 +115,10 @@ class Telemetry:
         self._messages.labels(adapter, verdict.value).inc()
         if verdict is Verdict.ACCEPTED:
             self._accept.labels(adapter).observe(seconds)
+
+    def rated(self, rating: Rating) -> None:
+        """Somebody said what he thinks of an answer."""
+        self._ratings.labels(rating.value).inc()
 
     def dead_lettered(self, adapter: str) -> None:
         """A message was set aside unanswered."""

@@ -158,6 +158,19 @@ class Busy(StrEnum):
     """The live run is cancelled, what was said is kept, and the newest is answered with all."""
 
 
+class OnEdit(StrEnum):
+    """What the edit of a question does while it is being answered."""
+
+    IGNORE = "ignore"
+    """Nothing: tools may have acted already."""
+
+    RERUN = "rerun"
+    """The run begins again with the new text, in the same posts."""
+
+    STOP = "stop"
+    """The answer is stopped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Routed:
     """
@@ -169,6 +182,7 @@ class Routed:
         busy: What happens when the lane is being answered.
         instructions: Additional instructions of the route.
         tools: Patterns that narrow the assistant's tools; None leaves them as they are.
+        on_edit: What an edit does while the message is being answered.
     """
 
     lane: Lane
@@ -176,6 +190,7 @@ class Routed:
     busy: Busy = Busy.QUEUE
     instructions: str = ""
     tools: tuple[str, ...] | None = None
+    on_edit: OnEdit = OnEdit.IGNORE
 
 
 class MessageState(StrEnum):
@@ -266,7 +281,9 @@ class Run:
     One execution of an assistant on a thread.
 
     Attributes:
-        attempt: 1 for the first try; a crash or a failed try adds one.
+        attempt: 1 for the first try; a crash, a failed try or an edit of the question adds one.
+        revision: How often the question was changed while it was answered; what was said and called
+            for an earlier one is void.
     """
 
     id: str
@@ -277,6 +294,7 @@ class Run:
     model: str = ""
     usage: Usage = Usage()
     error: RunFailure | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +351,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One accepted message as the inbox keeps it: what came in, where it stands, what answered it."""
+    """
+    One accepted message as the inbox keeps it: what came in, where it stands, what answered it.
+
+    Attributes:
+        revision: How often it, or what was merged into it, was changed while it was answered.
+        stop_reason: Why its answer is to end early; empty while nobody asked for that.
+        note: What a command keeps from its acceptance for its answer: the run that is to be answered
+            again, the message that was stopped, what was forgotten.
+    """
 
     id: int
     lane_id: int
@@ -349,6 +375,9 @@ class Message:
     merged_into: int | None = None
     run: Run | None = None
     answer: Answer | None = None
+    revision: int = 0
+    stop_reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,10 +477,17 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry of a thread: ``body`` has the shape of an Open Responses item; ``seq`` grows by one."""
+    """
+    One entry of a thread: ``body`` has the shape of an Open Responses item; ``seq`` grows by one.
+
+    Attributes:
+        forgotten: Taken back by ``/undo``, ``/retry`` or an edit: no model and no person in the
+            conversation sees it again, only the operator.
+    """
 
     id: str
     body: JsonObject
     seq: int = 0
     run_id: str = ""
     created_at: float = 0.0
+    forgotten: bool = False

@@ -21,7 +21,7 @@ from structlog.contextvars import bound_contextvars
 
 from assistant_gateway.adapter import Adapter
 from assistant_gateway.config import WorkerSettings
-from assistant_gateway.errors import LeaseLost, StoreError
+from assistant_gateway.errors import LeaseLost, Revised, StoreError
 from assistant_gateway.events import RunDone, RunEvent, TextDelta
 from assistant_gateway.execution import WatchesRuns
 from assistant_gateway.handler import Handlers, RunHandler
@@ -33,7 +33,16 @@ from assistant_gateway.replies.pacing import Pacer
 from assistant_gateway.replies.posts import WatchesReplies
 from assistant_gateway.runner import Outcome, Runner, Stop
 from assistant_gateway.store import Claim, Store
-from assistant_gateway.values import Answer, FileRef, MessageState, Post, ReplyTarget, Run, RunStatus
+from assistant_gateway.values import (
+    Answer,
+    Command,
+    FileRef,
+    MessageState,
+    Post,
+    ReplyTarget,
+    Run,
+    RunStatus,
+)
 
 CLAIMERS = 4  # claims under way at once; each waits for the disk
 POLL = 1.0  # seconds, the longest wait when nothing tells of new work
@@ -109,9 +118,9 @@ class Worker:
         with contextlib.suppress(asyncio.QueueFull):
             self._work.put_nowait(None)
 
-    def stop(self, lane_id: int, reason: str) -> None:
-        """End the run of a lane, if this process has it."""
-        if lane_id in self._live:
+    def stop(self, lane_id: int, reason: str, message: int | None = None) -> None:
+        """End the run of a lane, if this process has it; with *message*, only the run that answers that."""
+        if lane_id in self._live and message in (None, self._live[lane_id][0].message):
             self._live[lane_id][0].request(reason)
 
     async def run(self) -> None:
@@ -169,7 +178,9 @@ class Worker:
             self._start(claim, group)
 
     def _start(self, claim: Claim, group: asyncio.TaskGroup) -> None:
-        lane_id, stop = claim.message.lane_id, Stop()
+        lane_id, stop = claim.message.lane_id, Stop(claim.message.id)
+        if claim.message.stop_reason:
+            stop.request(claim.message.stop_reason)
         task = group.create_task(self._answer(claim, stop), name=f"answer:{claim.message.id}")
         self._live[lane_id] = live = (stop, task)
 
@@ -232,6 +243,9 @@ class Worker:
                 raise
             except LeaseLost:
                 self._log.warning("message.lease_lost")
+            except Revised:
+                self._log.info("message.revised")
+                await self._give_back(claim, failed=False, pause=0.0)
             except StoreError as error:
                 self._log.error("message.interrupted", reason=str(error))
                 await self._give_back(claim, failed=False)
@@ -239,8 +253,9 @@ class Worker:
                 self._log.exception("message.failed", failures=message.failures + 1)
                 await self._give_back(claim, failed=True)
 
-    async def _give_back(self, claim: Claim, *, failed: bool) -> None:
-        pause = self._retry[min(claim.message.failures, len(self._retry) - 1)]
+    async def _give_back(self, claim: Claim, *, failed: bool, pause: float | None = None) -> None:
+        if pause is None:
+            pause = self._retry[min(claim.message.failures, len(self._retry) - 1)]
         while True:
             try:
                 await self._store.release(claim, delay=pause, failed=failed)
@@ -276,10 +291,13 @@ class Worker:
         message = claim.message
         journal = self._journals.open(message)
         journal.begin(run.attempt)
-        followers = [journal, *self._handlers, *self._listeners.of(message)]
+        # A command asks nothing of the assistant: who follows its runs is not told.
+        asks = message.inbound.command in (None, Command.RETRY)
+        followers = [journal, *(self._handlers if asks else ()), *self._listeners.of(message)]
         handlers = Handlers([*([reply] if reply else []), *followers, _FirstText(self._watch, run)])
         started = asyncio.get_running_loop().time()
-        self._watch.run_started(run.assistant)
+        if asks:
+            self._watch.run_started(run.assistant)
         try:
             async with asyncio.TaskGroup() as group:
                 if reply is not None:
@@ -298,7 +316,8 @@ class Worker:
         await handlers.emit(RunDone(outcome.run, outcome.answer.text, outcome.answer.files))
         await handlers.close()
         seconds = asyncio.get_running_loop().time() - started
-        self._watch.run_done(run.assistant, outcome.run.status, seconds)
+        if asks:
+            self._watch.run_done(run.assistant, outcome.run.status, seconds)
         self._log.info(
             "run.done",
             status=outcome.run.status.value,

@@ -127,11 +127,11 @@ class FailingStore:
         await self._store.open()
         self._fuse.reach("opened")
 
-    async def accept(self, inbound: Inbound, routed: Routed, *, cap: int) -> Receipt:
+    async def accept(self, inbound: Inbound, routed: Routed, *, cap: int, run_id: str = "") -> Receipt:
         self._fuse.reach("before_commit")
         if self._chance.random() < self._refused:
             raise StoreUnavailable("the disk is full for a moment")
-        receipt = await self._store.accept(inbound, routed, cap=cap)
+        receipt = await self._store.accept(inbound, routed, cap=cap, run_id=run_id)
         self._fuse.reach("after_commit_before_ack", receipt.message)
         return receipt
 

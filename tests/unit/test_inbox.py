@@ -396,7 +396,7 @@ class Slow(FakeAdapter):
 
 
 async def test_an_interruption_during_the_delivery_is_accepted(tmp_path: Path) -> None:
-    """A message that comes while the answer before it is being delivered stops nothing: both are answered."""
+    """While a complete answer is being delivered neither a message nor a stop ends it: both are answered."""
     adapter, busy = Slow(), [RouteSettings(busy=Busy.INTERRUPT)]
 
     async with House(tmp_path, ScriptedBackend(echo), adapter=adapter, routes=busy) as house:
@@ -408,7 +408,7 @@ async def test_an_interruption_during_the_delivery_is_accepted(tmp_path: Path) -
         messages = [await house.settled(receipt.message) for receipt in (first, second)]
 
     assert second.verdict is Verdict.ACCEPTED
-    assert stopped
+    assert not stopped
     assert [message.state for message in messages] == [MessageState.DELIVERED] * 2
     assert adapter.shown == ["You said one.", "You said two."]
 

@@ -12,8 +12,10 @@ import pytest
 from assistant_gateway.store import queries
 
 STATEMENTS = queries.load("sqlite.sql")
-# Few rows by nature: lanes with waiting messages, live runs, nine states, deliveries for people's eyes.
+# Few rows by nature: lanes with waiting messages, live runs, nine states, deliveries and feedback for
+# people's eyes.
 BOUNDED = {"lanes_waiting", "runs_one_live_per_thread", "deliveries_newest", "deliveries_by_state"}
+BOUNDED |= {"feedback_newest"}
 SMALL = ("SCAN f", "SCAN message_counts", "SCAN json_each")  # of one message; nine; of one parameter
 
 
@@ -71,7 +73,11 @@ def test_the_database_refuses_what_must_never_happen(database: sqlite3.Connectio
         "instructions, text) "
         "VALUES (1, {}, '{}', 't1', 0, 'a', 't', 'c', '', 'm', '', '', '', '', '', '', '', '', '', '')"
     )
-    run = "INSERT INTO runs VALUES ('r{}', {}, 't1', 'a', 'in_progress', 1, '', 0, 0, 0, NULL, 0)"
+    run = (
+        "INSERT INTO runs (id, message, thread_id, assistant, status, attempt, model, input_tokens, "
+        "output_tokens, cached_tokens, created_at) "
+        "VALUES ('r{}', {}, 't1', 'a', 'in_progress', 1, '', 0, 0, 0, 0)"
+    )
     database.execute(message.format(1, "claimed"))
     database.execute(message.format(2, "ready"))
     database.execute(run.format(1, 1))

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from assistant_gateway.values import Busy
+from assistant_gateway.values import Busy, OnEdit
 
 _PASSWORD = re.compile(r"://[^/@\s:]*:([^@\s]+)@")
 _HOST = re.compile(r"[^\s/@*]+")
@@ -270,6 +270,10 @@ class RouteSettings(Section):
     instructions: str = Field(default="", description="added to the assistant's instructions")
     tools: tuple[str, ...] | None = Field(
         default=None, description="patterns that narrow the assistant's tools; an empty list allows none"
+    )
+    on_edit: OnEdit = Field(
+        default=OnEdit.IGNORE,
+        description="what the edit of a question does while it is answered: ignore, rerun or stop",
     )
 
 

@@ -9,7 +9,8 @@ fence and raise `LeaseLost` once another worker has the lane.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from assistant_gateway.adapter import Outbox, Receipt
@@ -17,6 +18,7 @@ from assistant_gateway.values import (
     Answer,
     CallRecord,
     Conversation,
+    Feedback,
     FileRef,
     Inbound,
     Item,
@@ -25,9 +27,12 @@ from assistant_gateway.values import (
     Message,
     MessageState,
     Post,
+    Rating,
     Routed,
     Run,
     Thread,
+    Usage,
+    User,
 )
 
 
@@ -65,6 +70,58 @@ class Counts:
     deliveries_dead: int = 0
 
 
+class Undone(StrEnum):
+    """What became of the wish to forget the last question."""
+
+    FORGOTTEN = "forgotten"
+    NOTHING = "nothing"
+    """The thread has no question."""
+
+    BUSY = "busy"
+    """Messages of the lane are still to be answered."""
+
+
+class Effect(StrEnum):
+    """What the edit of a message, or its deletion, has led to."""
+
+    NOTHING = "nothing"
+    CHANGED = "changed"
+    """It waits, with its new text."""
+
+    WITHDRAWN = "withdrawn"
+    """It waited, and is never answered."""
+
+    REVISED = "revised"
+    """It is being answered: its run has to begin again."""
+
+    STOPPED = "stopped"
+    """It is being answered: its run has to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """
+    How a lane stands.
+
+    Attributes:
+        thread_id: Its current thread; empty where nobody has spoken.
+        run_id: The run of the thread's newest question; empty where there is none.
+        unfinished: How many of its messages are still to be answered.
+    """
+
+    thread_id: str = ""
+    run_id: str = ""
+    unfinished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What runs have used."""
+
+    runs: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
 class Store(Outbox, Protocol):
     """The verbs. Times are epoch seconds of the store's own clock."""
 
@@ -90,12 +147,15 @@ class Store(Outbox, Protocol):
 
     # Intake
 
-    async def accept(self, inbound: Inbound, routed: Routed, *, cap: int) -> Receipt:
+    async def accept(self, inbound: Inbound, routed: Routed, *, cap: int, run_id: str = "") -> Receipt:
         """
         Take a message in: dedupe keys, lane, thread, files and inbox row, all or nothing.
 
         More than *cap* unfinished messages in the lane: verdict ``busy``, nothing written. Where the
-        route says interrupt and the lane is being answered, its stop is requested in the same write.
+        route says interrupt and the lane is being answered, its stop is requested in the same write;
+        a command never interrupts. ``/reset`` begins its thread in this write, ``/stop`` stops in it
+        (its note is the id of the message that was being answered). *run_id* becomes the note: the only
+        run that a retry is about.
         """
 
     async def message(self, id: int) -> Message | None:
@@ -121,7 +181,8 @@ class Store(Outbox, Protocol):
 
         A lane whose lease ran out is free for everybody but its owner: one that claims has not died.
         A ready message takes those that wait behind it along where the newest's route says merge or
-        interrupt: the newest is claimed, the older ones become merged into it (at most 50).
+        interrupt: the newest is claimed, the older ones become merged into it (at most 50). Commands
+        neither merge nor are merged, and nothing is merged across one.
         """
 
     async def next_wake(self) -> float | None:
@@ -134,18 +195,40 @@ class Store(Outbox, Protocol):
         """
         Give the message back, unanswered, to be tried in *delay* seconds; *failed* counts against it.
 
-        A stop that was asked for is forgotten with it.
+        A stop that an interrupting message asked for is forgotten with it; a person's stays.
         """
 
-    async def request_stop(self, lane: Lane, reason: str) -> int | None:
-        """Ask for what is being answered in a lane to be stopped; the lane's id, None when nothing is."""
+    async def request_stop(self, lane: Lane, reason: str, *, run_id: str = "") -> Message | None:
+        """
+        Ask for what an assistant answers in a lane to be stopped, with *run_id* only that run.
+
+        The message that is being answered; its ``stop_reason`` stays until it is final. None when
+        nothing is being answered: a complete answer can't be stopped, nor can a command's.
+        """
 
     async def begin(self, claim: Claim, run: Run, items: Sequence[Item]) -> Run:
         """
         Open the claim's run and put the messages' items on the thread.
 
-        Where an earlier attempt has begun it, only the attempt is counted up. The run as it stands.
+        Where an earlier attempt has begun it, only the attempt is counted up; but where the question
+        was revised since, what the run had put on the thread is forgotten with its calls, and *items*
+        take its place. The run as it stands.
+
+        Raises:
+            Revised: The message was changed after it was claimed.
         """
+
+    async def retry(self, claim: Claim, run: Run) -> Run | None:
+        """
+        Open the claim's run as another answer to the thread's newest question; the run as it stands.
+
+        What followed that question is forgotten in the same write. A further attempt forgets nothing
+        more. None, and nothing is written, when the thread has no question, or the claim's note names
+        another run than the one that answered it.
+        """
+
+    async def question(self, run_id: str) -> list[Message]:
+        """The messages that a run answers, oldest first; none where it answers a command."""
 
     async def save_step(
         self, claim: Claim, items: Sequence[Item], calls: Sequence[CallRecord], run: Run
@@ -154,6 +237,9 @@ class Store(Outbox, Protocol):
         Keep a step: its items on the thread, its calls in the journal, the run's state.
 
         An item or a call that is there already is left alone, so that a step may be kept twice.
+
+        Raises:
+            Revised: The question was changed meanwhile.
         """
 
     async def calls(self, run_id: str) -> list[CallRecord]:
@@ -176,7 +262,12 @@ class Store(Outbox, Protocol):
     async def conclude(
         self, claim: Claim, run: Run, answer: Answer, items: Sequence[Item], journal: str
     ) -> None:
-        """Keep the complete answer: the message is ``final_ready`` and the answer never changes again."""
+        """
+        Keep the complete answer: the message is ``final_ready`` and the answer never changes again.
+
+        Raises:
+            Revised: The question was changed meanwhile.
+        """
 
     async def finish(self, claim: Claim, state: MessageState) -> None:
         """
@@ -187,6 +278,47 @@ class Store(Outbox, Protocol):
         Raises:
             ValueError: *state* is no end of an answer.
         """
+
+    # Controls
+
+    async def standing(self, lane: Lane) -> Standing:
+        """How a lane stands."""
+
+    async def undo(self, lane: Lane) -> Undone:
+        """Forget the last question of a lane's current thread and all that followed, if the lane is idle."""
+
+    async def undo_for(self, claim: Claim) -> Undone:
+        """Forget the last question of the claim's thread; for one message once, however often it is asked."""
+
+    async def revise(self, id: int, text: str | None, *, reason: str) -> Effect:
+        """
+        The author has changed a message, or deleted it (None); the new text, or the end, is on disk.
+
+        A message that waits has the new text, or is cancelled. One that is being answered is under the
+        rule of its ``on_edit``: its revision is counted up, or its stop requested for *reason*. One that
+        is answered, or says the same, stays as it is; the text of a command never changes.
+        """
+
+    async def rate(
+        self, conversation: Conversation, user: User, run_id: str, rating: Rating, comment: str | None
+    ) -> bool:
+        """
+        Keep a person's word on an answer; False where no such answer was given in the channel.
+
+        A later word replaces an earlier one, and its comment unless that is None.
+        """
+
+    async def feedback(self, *, limit: int, rating: Rating | None = None) -> list[Feedback]:
+        """The newest words on answers, newest first."""
+
+    async def thread_feedback(self, thread_id: str) -> list[Feedback]:
+        """All words on the answers of a thread, oldest first."""
+
+    async def thread_usage(self, thread_id: str) -> Used:
+        """What the runs of a thread have used."""
+
+    async def user_usage(self, adapter: str, tenant: str, user_id: str, *, since: float) -> Used:
+        """What the runs that a person asked for in a tenant have used, of those begun since a time."""
 
     # Threads
 
@@ -202,11 +334,13 @@ class Store(Outbox, Protocol):
     async def threads(self, *, limit: int, before: float | None = None, adapter: str = "") -> list[Thread]:
         """The newest threads."""
 
-    async def items(self, thread_id: str, *, before: int | None = None, limit: int = 200) -> list[Item]:
-        """The newest *limit* items with ``seq`` below *before*, oldest first."""
+    async def items(
+        self, thread_id: str, *, before: int | None = None, limit: int = 200, forgotten: bool = False
+    ) -> list[Item]:
+        """The newest *limit* items with ``seq`` below *before*, oldest first; *forgotten* ones if wanted."""
 
     async def run_items(self, run_id: str) -> list[Item]:
-        """The items that a run put on its thread, oldest first."""
+        """The items that a run put on its thread, oldest first, but for those that are forgotten."""
 
     async def add_items(self, thread_id: str, items: Sequence[Item]) -> None:
         """
@@ -255,4 +389,4 @@ class Store(Outbox, Protocol):
         """Forget dedupe keys older than this many seconds, where their message is final; how many."""
 
 
-__all__ = ["Claim", "Counts", "Store"]
+__all__ = ["Claim", "Counts", "Effect", "Standing", "Store", "Undone", "Used"]

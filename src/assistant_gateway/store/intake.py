@@ -8,13 +8,23 @@ from typing import cast
 
 from assistant_gateway.adapter import Receipt, Verdict
 from assistant_gateway.store import rows
+from assistant_gateway.store.controls import STOPPED, stop
 from assistant_gateway.store.database import Database
 from assistant_gateway.store.memory import keep_file, lane_of, new_id, new_thread
 from assistant_gateway.store.text import clean
-from assistant_gateway.values import Attachment, Busy, FileRef, Inbound, Message, MessageState, Routed
+from assistant_gateway.values import (
+    Attachment,
+    Busy,
+    Command,
+    FileRef,
+    Inbound,
+    Message,
+    MessageState,
+    Routed,
+)
 
 
-def accept(db: Database, inbound: Inbound, routed: Routed, cap: int) -> Receipt:
+def accept(db: Database, inbound: Inbound, routed: Routed, cap: int, run_id: str = "") -> Receipt:
     """Take a message in, or say why not."""
     earlier = _earlier(db, inbound)
     if earlier is not None:
@@ -23,11 +33,18 @@ def accept(db: Database, inbound: Inbound, routed: Routed, cap: int) -> Receipt:
     if pending >= cap:
         return Receipt(Verdict.BUSY, ahead=pending, reason=f"{pending} messages wait there already")
     now = db.now()
+    note = run_id
+    if inbound.command is Command.STOP:
+        note = str(stop(db, routed.lane, STOPPED) or "")
+    elif inbound.command is Command.RESET and thread is not None:
+        db.run("retire_thread", lane=lane)
+        thread = None
     thread = thread or new_thread(db, lane)
     inbound = replace(inbound, text=clean(inbound.text), instructions=clean(inbound.instructions))
     values = rows.message_values(inbound, routed)
-    id = cast(int, db.value("add_message", lane=lane, seq=seq, thread=thread, now=now, **values))
-    db.run("grow_lane", lane=lane, now=now, interrupt=routed.busy is Busy.INTERRUPT)
+    id = cast(int, db.value("add_message", lane=lane, seq=seq, thread=thread, now=now, note=note, **values))
+    interrupt = routed.busy is Busy.INTERRUPT and inbound.command is None
+    db.run("grow_lane", lane=lane, now=now, interrupt=interrupt)
     where = inbound.conversation
     for key in _keys(inbound):
         db.run("add_key", adapter=where.adapter, tenant=where.tenant, key=key, message=id, now=now)
@@ -41,6 +58,7 @@ def accept(db: Database, inbound: Inbound, routed: Routed, cap: int) -> Receipt:
         thread_id=thread,
         files=tuple(_keep(db, attachment, id) for attachment in inbound.attachments),
         accepted_at=now,
+        note=note,
     )
     return Receipt(Verdict.ACCEPTED, message, ahead=pending)
 

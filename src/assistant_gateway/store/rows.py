@@ -6,6 +6,7 @@ import json
 from typing import Any, TypeAlias, cast
 
 from assistant_gateway.adapter import Delivery, DeliveryState, EndpointFault
+from assistant_gateway.store import Used
 from assistant_gateway.store.text import dumps, loads
 from assistant_gateway.values import (
     Answer,
@@ -13,7 +14,9 @@ from assistant_gateway.values import (
     CallRecord,
     CallState,
     Citation,
+    Command,
     Conversation,
+    Feedback,
     FileRef,
     FunctionCall,
     Inbound,
@@ -23,7 +26,9 @@ from assistant_gateway.values import (
     Lane,
     Message,
     MessageState,
+    OnEdit,
     Post,
+    Rating,
     Routed,
     Run,
     RunFailure,
@@ -48,8 +53,9 @@ def message(row: Row) -> Message:
     id, lane_id, seq, state, attempts, failures, merged_into, thread_id, accepted_at = row[:9]
     adapter, tenant, channel, topic, message_id, fingerprint, user, keys, metadata, reply_to = row[9:19]
     assistant, busy, tools, route_instructions, instructions, text = row[19:25]
-    lane = Lane(*row[25:30])
-    run_row, answer_text, files = row[30:40], row[40], row[41]
+    command, on_edit, revision, stop_reason, note = row[25:30]
+    lane = Lane(*row[30:35])
+    run_row, answer_text, files = row[35:46], row[46], row[47]
     return Message(
         id=id,
         lane_id=lane_id,
@@ -65,6 +71,7 @@ def message(row: Row) -> Message:
             instructions=instructions,
             metadata=cast("dict[str, str]", loads(metadata)),
             reply_to=loads(reply_to),
+            command=Command(command) if command else None,
         ),
         routed=Routed(
             lane=lane,
@@ -72,6 +79,7 @@ def message(row: Row) -> Message:
             busy=Busy(busy),
             instructions=route_instructions,
             tools=None if tools is None else tuple(json.loads(tools)),
+            on_edit=OnEdit(on_edit),
         ),
         thread_id=thread_id,
         files=() if files == "[]" else _files(json.loads(files)),
@@ -81,6 +89,9 @@ def message(row: Row) -> Message:
         merged_into=merged_into,
         run=None if run_row[0] is None else run(run_row),
         answer=None if answer_text is None else answer(answer_text),
+        revision=revision,
+        stop_reason=stop_reason,
+        note=note,
     )
 
 
@@ -94,15 +105,7 @@ def message_values(inbound: Inbound, routed: Routed) -> dict[str, Parameter]:
         "topic": where.topic,
         "message_id": inbound.message_id,
         "fingerprint": inbound.fingerprint,
-        "user": dumps(
-            {
-                "id": user.id,
-                "name": user.name,
-                "is_bot": user.is_bot,
-                "is_external": user.is_external,
-                "roles": user.roles,
-            }
-        ),
+        "user": user_json(user),
         "keys": dumps(inbound.keys),
         "metadata": dumps(inbound.metadata),
         "reply_to": dumps(inbound.reply_to),
@@ -112,7 +115,22 @@ def message_values(inbound: Inbound, routed: Routed) -> dict[str, Parameter]:
         "route_instructions": routed.instructions,
         "instructions": inbound.instructions,
         "text": inbound.text,
+        "command": inbound.command.value if inbound.command else "",
+        "on_edit": routed.on_edit.value,
     }
+
+
+def user_json(user: User) -> str:
+    """A person as JSON."""
+    return dumps(
+        {
+            "id": user.id,
+            "name": user.name,
+            "is_bot": user.is_bot,
+            "is_external": user.is_external,
+            "roles": user.roles,
+        }
+    )
 
 
 def lane_values(lane: Lane) -> dict[str, Parameter]:
@@ -128,7 +146,7 @@ def lane_values(lane: Lane) -> dict[str, Parameter]:
 
 def run(row: Row) -> Run:
     """A row of ``runs``."""
-    id, thread_id, assistant, status, attempt, model, *tokens, error = row
+    id, thread_id, assistant, status, attempt, model, *tokens, error, revision = row
     return Run(
         id=id,
         thread_id=thread_id,
@@ -138,6 +156,7 @@ def run(row: Row) -> Run:
         model=model,
         usage=Usage(*tokens),
         error=None if error is None else _failure(loads(error)),
+        revision=revision,
     )
 
 
@@ -192,8 +211,20 @@ def thread(row: Row) -> Thread:
 
 def item(row: Row) -> Item:
     """A row of ``items``."""
-    id, body, seq, run_id, created_at = row
-    return Item(id, loads(body), seq, run_id, created_at)
+    id, body, seq, run_id, created_at, forgotten = row
+    return Item(id, loads(body), seq, run_id, created_at, bool(forgotten))
+
+
+def feedback(row: Row) -> Feedback:
+    """A row of ``feedback``."""
+    run_id, user, rating, comment, at = row
+    return Feedback(run_id, _user(loads(user)), Rating(rating), comment, at)
+
+
+def used(row: Row) -> Used:
+    """A count of runs, and the sums of their tokens."""
+    runs, *tokens = row
+    return Used(runs, Usage(*tokens))
 
 
 def call(row: Row) -> CallRecord:

@@ -21,7 +21,21 @@ from typing import cast
 
 from assistant_gateway.adapter import Delivery, DeliveryState, EndpointFault, Receipt
 from assistant_gateway.errors import StoreUnavailable
-from assistant_gateway.store import Claim, Counts, intake, memory, outbox, queries, rows, work
+from assistant_gateway.store import (
+    Claim,
+    Counts,
+    Effect,
+    Standing,
+    Undone,
+    Used,
+    controls,
+    intake,
+    memory,
+    outbox,
+    queries,
+    rows,
+    work,
+)
 from assistant_gateway.store.database import Database, Operation, Reader, Result, connected
 from assistant_gateway.store.file import StoreFile
 from assistant_gateway.store.text import dumps, loads
@@ -30,6 +44,7 @@ from assistant_gateway.values import (
     Answer,
     CallRecord,
     Conversation,
+    Feedback,
     FileRef,
     Inbound,
     Item,
@@ -38,9 +53,11 @@ from assistant_gateway.values import (
     Message,
     MessageState,
     Post,
+    Rating,
     Routed,
     Run,
     Thread,
+    User,
 )
 
 _SWEPT = 1000  # keys forgotten in one write: others must not wait for all of them
@@ -119,8 +136,8 @@ class SqliteStore:
 
     # Intake
 
-    async def accept(self, inbound: Inbound, routed: Routed, *, cap: int) -> Receipt:
-        return await self._write(lambda db: intake.accept(db, inbound, routed, cap))
+    async def accept(self, inbound: Inbound, routed: Routed, *, cap: int, run_id: str = "") -> Receipt:
+        return await self._write(lambda db: intake.accept(db, inbound, routed, cap, run_id))
 
     async def message(self, id: int) -> Message | None:
         return await self._read(lambda db: intake.message_by_id(db, id))
@@ -160,14 +177,21 @@ class SqliteStore:
     async def release(self, claim: Claim, *, delay: float, failed: bool) -> None:
         await self._write(lambda db: work.release(db, claim, delay, failed))
 
-    async def request_stop(self, lane: Lane, reason: str) -> int | None:
-        words = rows.lane_values(lane)
-        return cast(
-            "int | None", await self._write(lambda db: db.value("request_stop", reason=reason, **words))
-        )
+    async def request_stop(self, lane: Lane, reason: str, *, run_id: str = "") -> Message | None:
+        def stop(db: Database) -> Message | None:
+            id = controls.stop(db, lane, reason, run_id)
+            return None if id is None else intake.message_by_id(db, id)
+
+        return await self._write(stop)
 
     async def begin(self, claim: Claim, run: Run, items: Sequence[Item]) -> Run:
         return await self._write(lambda db: work.begin(db, claim, run, items))
+
+    async def retry(self, claim: Claim, run: Run) -> Run | None:
+        return await self._write(lambda db: work.retry(db, claim, run))
+
+    async def question(self, run_id: str) -> list[Message]:
+        return await self._read(lambda db: work.question(db, run_id))
 
     async def save_step(
         self, claim: Claim, items: Sequence[Item], calls: Sequence[CallRecord], run: Run
@@ -194,6 +218,43 @@ class SqliteStore:
     async def finish(self, claim: Claim, state: MessageState) -> None:
         await self._write(lambda db: work.finish(db, claim, state))
 
+    # Controls
+
+    async def standing(self, lane: Lane) -> Standing:
+        return await self._read(lambda db: controls.standing(db, lane))
+
+    async def undo(self, lane: Lane) -> Undone:
+        return await self._write(lambda db: controls.undo(db, lane))
+
+    async def undo_for(self, claim: Claim) -> Undone:
+        return await self._write(lambda db: work.undo(db, claim))
+
+    async def revise(self, id: int, text: str | None, *, reason: str) -> Effect:
+        return await self._write(lambda db: controls.revise(db, id, text, reason))
+
+    async def rate(
+        self, conversation: Conversation, user: User, run_id: str, rating: Rating, comment: str | None
+    ) -> bool:
+        return await self._write(lambda db: controls.rate(db, conversation, user, run_id, rating, comment))
+
+    async def feedback(self, *, limit: int, rating: Rating | None = None) -> list[Feedback]:
+        kind = "" if rating is None else rating.value
+        found = await self._read(lambda db: db.all("feedback", rating=kind, limit=limit))
+        return [rows.feedback(row) for row in found]
+
+    async def thread_feedback(self, thread_id: str) -> list[Feedback]:
+        found = await self._read(lambda db: db.all("thread_feedback", thread=thread_id))
+        return [rows.feedback(row) for row in found]
+
+    async def thread_usage(self, thread_id: str) -> Used:
+        return rows.used((await self._read(lambda db: db.all("thread_usage", thread=thread_id)))[0])
+
+    async def user_usage(self, adapter: str, tenant: str, user_id: str, *, since: float) -> Used:
+        found = await self._read(
+            lambda db: db.all("user_usage", adapter=adapter, tenant=tenant, user=user_id, since=since)
+        )
+        return rows.used(found[0])
+
     # Threads
 
     async def open_thread(self, lane: Lane) -> Thread:
@@ -211,9 +272,13 @@ class SqliteStore:
         found = await self._read(lambda db: db.all("threads", before=until, adapter=adapter, limit=limit))
         return [rows.thread(row) for row in found]
 
-    async def items(self, thread_id: str, *, before: int | None = None, limit: int = 200) -> list[Item]:
+    async def items(
+        self, thread_id: str, *, before: int | None = None, limit: int = 200, forgotten: bool = False
+    ) -> list[Item]:
         below = _NEWEST if before is None else before
-        found = await self._read(lambda db: db.all("items", thread=thread_id, before=below, limit=limit))
+        found = await self._read(
+            lambda db: db.all("items", thread=thread_id, before=below, limit=limit, forgotten=forgotten)
+        )
         return [rows.item(row) for row in reversed(found)]
 
     async def run_items(self, run_id: str) -> list[Item]:

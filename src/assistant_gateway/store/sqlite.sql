@@ -46,9 +46,11 @@ WHERE id = :lane;
 -- name: add_message
 -- A new message of the inbox.
 INSERT INTO messages (lane_id, seq, state, thread_id, accepted_at, adapter, tenant, channel, topic, message_id,
-    fingerprint, user, keys, metadata, reply_to, assistant, busy, tools, route_instructions, instructions, text)
+    fingerprint, user, keys, metadata, reply_to, assistant, busy, tools, route_instructions, instructions, text,
+    command, on_edit, note)
 VALUES (:lane, :seq, 'ready', :thread, :now, :adapter, :tenant, :channel, :topic, :message_id,
-    :fingerprint, :user, :keys, :metadata, :reply_to, :assistant, :busy, :tools, :route_instructions, :instructions, :text)
+    :fingerprint, :user, :keys, :metadata, :reply_to, :assistant, :busy, :tools, :route_instructions, :instructions, :text,
+    :command, :on_edit, :note)
 RETURNING id;
 
 -- name: ahead
@@ -98,7 +100,7 @@ ORDER BY seq LIMIT 1;
 
 -- name: ready_behind
 -- The first of a lane's ready messages from a seq on, in order.
-SELECT id, thread_id, busy FROM messages
+SELECT id, thread_id, busy, command FROM messages
 WHERE lane_id = :lane AND seq >= :seq AND state = 'ready'
   AND state IN ('ready', 'claimed', 'answering', 'final_ready')
 ORDER BY seq LIMIT :limit;
@@ -140,16 +142,24 @@ SELECT min(wake_at) FROM lanes WHERE pending > 0 AND (owner IS NULL OR lease_unt
 -- Extend an owner's leases, and hear what it is asked to stop.
 UPDATE lanes SET lease_until = :until WHERE owner = :owner RETURNING id, stop_reason;
 
--- name: request_stop
--- Ask for the answer that is being made in a lane to be stopped.
-UPDATE lanes SET stop_reason = :reason
-WHERE adapter = :adapter AND tenant = :tenant AND channel = :channel AND topic = :topic AND member = :member
-  AND owner IS NOT NULL
-RETURNING id;
+-- name: being_answered
+-- The message that an assistant answers in a lane (by its words), of one run or of any.
+SELECT m.lane_id, m.id FROM lanes AS l JOIN messages AS m ON m.lane_id = l.id
+WHERE l.adapter = :adapter AND l.tenant = :tenant AND l.channel = :channel AND l.topic = :topic AND l.member = :member
+  AND m.state IN ('claimed', 'answering', 'final_ready') AND m.state <> 'final_ready' AND m.command IN ('', 'retry')
+  AND (:run = '' OR EXISTS (SELECT 1 FROM runs AS r WHERE r.message = m.id AND r.id = :run));
+
+-- name: stop_message
+-- Let an answer end early, also in the next process. The first reason stays.
+UPDATE messages SET stop_reason = :reason WHERE id = :message AND stop_reason = '';
+
+-- name: stop_lane
+-- Tell whoever holds the lane to look up from its work; what waits to be tried again is tried now.
+UPDATE lanes SET stop_reason = :reason, wake_at = 0 WHERE id = :lane;
 
 -- name: held
 -- The claimed message, while lane and message still carry the claim's fence.
-SELECT m.state, m.thread_id, r.id FROM lanes AS l
+SELECT m.state, m.thread_id, m.revision, r.id, r.revision FROM lanes AS l
 JOIN messages AS m ON m.lane_id = l.id
 LEFT JOIN runs AS r ON r.message = m.id
 WHERE l.id = :lane AND l.owner = :owner AND l.fence = :fence AND m.id = :message AND m.fence = :fence
@@ -172,9 +182,9 @@ WHERE id = :message AND fence = :fence AND state IN ('claimed', 'answering');
 -- name: add_run
 -- Open a run; the index refuses a second live one on its thread.
 INSERT INTO runs (id, message, thread_id, assistant, status, attempt, model, input_tokens, output_tokens,
-    cached_tokens, error, created_at)
+    cached_tokens, error, created_at, question, begins_at, asked_until, revision, user_id)
 VALUES (:id, :message, :thread, :assistant, :status, :attempt, :model, :input_tokens, :output_tokens,
-    :cached_tokens, :error, :now);
+    :cached_tokens, :error, :now, :question, :begins_at, :asked_until, :revision, :user);
 
 -- name: retry_run
 -- Another attempt at a run.
@@ -193,25 +203,27 @@ WHERE message = :message AND status IN ('queued', 'in_progress', 'requires_actio
 
 -- name: run
 -- A run by its id.
-SELECT id, thread_id, assistant, status, attempt, model, input_tokens, output_tokens, cached_tokens, error
+SELECT id, thread_id, assistant, status, attempt, model, input_tokens, output_tokens, cached_tokens, error, revision
 FROM runs WHERE id = :id;
 
 -- name: add_call
 -- Journal a call that was asked for; one that is there is left alone.
-INSERT INTO calls (run_id, call_id, name, arguments, key, state, ok, output)
-VALUES (:run, :call_id, :name, :arguments, :key, :state, :ok, :output)
-ON CONFLICT (run_id, call_id) DO NOTHING;
+INSERT INTO calls (run_id, revision, call_id, name, arguments, key, state, ok, output)
+VALUES (:run, :revision, :call_id, :name, :arguments, :key, :state, :ok, :output)
+ON CONFLICT (run_id, revision, call_id) DO NOTHING;
 
 -- name: save_call
 -- Journal a call's state; one that is done stays as it was done.
-INSERT INTO calls (run_id, call_id, name, arguments, key, state, ok, output)
-VALUES (:run, :call_id, :name, :arguments, :key, :state, :ok, :output)
-ON CONFLICT (run_id, call_id) DO UPDATE SET state = excluded.state, ok = excluded.ok, output = excluded.output
+INSERT INTO calls (run_id, revision, call_id, name, arguments, key, state, ok, output)
+VALUES (:run, :revision, :call_id, :name, :arguments, :key, :state, :ok, :output)
+ON CONFLICT (run_id, revision, call_id)
+DO UPDATE SET state = excluded.state, ok = excluded.ok, output = excluded.output
 WHERE calls.state <> 'done';
 
 -- name: calls
--- The calls of a run, in the order they were asked for.
-SELECT call_id, name, arguments, key, state, output, ok FROM calls WHERE run_id = :run ORDER BY rowid;
+-- The calls of a run's newest revision, in the order they were asked for.
+SELECT call_id, name, arguments, key, state, output, ok FROM calls
+WHERE run_id = :run AND revision = (SELECT r.revision FROM runs AS r WHERE r.id = :run) ORDER BY rowid;
 
 -- name: save_post
 -- Journal a post; a key belongs to one message for ever.
@@ -243,6 +255,133 @@ UPDATE lanes SET owner = NULL, lease_until = NULL, stop_reason = '', wake_at = 0
     waiting_since = (SELECT m.accepted_at FROM messages AS m WHERE m.lane_id = :lane
         AND m.state IN ('ready', 'claimed', 'answering', 'final_ready') ORDER BY m.seq LIMIT 1)
 WHERE id = :lane;
+
+-- Turns
+
+-- name: last_turn
+-- The newest run of a thread whose turn is not forgotten.
+SELECT id, question, begins_at, asked_until FROM runs
+WHERE thread_id = :thread AND forgotten = 0 AND begins_at IS NOT NULL ORDER BY rowid DESC LIMIT 1;
+
+-- name: forget_turns
+-- Forget the runs of a thread whose turns begin at a seq or behind it.
+UPDATE runs SET forgotten = 1 WHERE thread_id = :thread AND begins_at >= :begins_at;
+
+-- name: forget_items
+-- Forget what stands on a thread behind a seq.
+UPDATE items SET forgotten = 1 WHERE thread_id = :thread AND seq > :after AND forgotten = 0;
+
+-- name: forget_attempt
+-- Forget the question of a run, and what the run has said.
+UPDATE items SET forgotten = 1 WHERE thread_id = :thread AND forgotten = 0 AND seq > :begins_at
+  AND (seq <= :asked_until OR run_id = :run);
+
+-- name: forget_backend_states
+-- Backends begin anew with a thread that has lost items.
+DELETE FROM notes WHERE key = :thread AND scope >= 'backend:' AND scope < 'backend;';
+
+-- name: turn
+-- Where a run's turn stands on its thread, and whose question it is.
+SELECT question, begins_at, asked_until FROM runs WHERE id = :id;
+
+-- name: revise_run
+-- Another attempt at a run, at a question that was changed.
+UPDATE runs SET status = 'in_progress', attempt = attempt + 1, error = NULL, revision = :revision,
+    begins_at = :begins_at, asked_until = :asked_until
+WHERE id = :id;
+
+-- name: message_note
+-- What a command keeps for its answer.
+SELECT note FROM messages WHERE id = :message;
+
+-- name: save_message_note
+-- Let a command keep something for its answer.
+UPDATE messages SET note = :note WHERE id = :message;
+
+-- name: standing
+-- A lane's current thread, its newest turn's run, and how many messages are unfinished.
+SELECT t.id,
+    (SELECT r.id FROM runs AS r WHERE r.thread_id = t.id AND r.forgotten = 0 AND r.begins_at IS NOT NULL
+     ORDER BY r.rowid DESC LIMIT 1),
+    l.pending
+FROM lanes AS l JOIN threads AS t ON t.lane_id = l.id AND t.is_current = 1
+WHERE l.adapter = :adapter AND l.tenant = :tenant AND l.channel = :channel AND l.topic = :topic AND l.member = :member;
+
+-- Edits
+
+-- name: changeable
+-- A message, and how the one stands whose run answers it.
+SELECT m.state, m.text, m.command, m.lane_id, t.id, t.state, t.on_edit
+FROM messages AS m JOIN messages AS t ON t.id = coalesce(m.merged_into, m.id) WHERE m.id = :id;
+
+-- name: change_text
+-- The author has changed a message.
+UPDATE messages SET text = :text WHERE id = :id;
+
+-- name: revise_message
+-- What answers a message begins again; it is as new as it ever was.
+UPDATE messages SET revision = revision + 1, attempts = 0, failures = 0 WHERE id = :id;
+
+-- name: take_back_message
+-- A claim that has not begun is taken back: the message waits again.
+UPDATE messages SET state = 'ready' WHERE id = :id AND state = 'claimed';
+
+-- name: take_back_lane
+-- The claimer has lost the lane.
+UPDATE lanes SET owner = NULL, lease_until = NULL, stop_reason = '', wake_at = 0 WHERE id = :lane;
+
+-- name: has_merged
+-- Whether others share the answer of a message.
+SELECT 1 FROM messages WHERE merged_into = :id LIMIT 1;
+
+-- name: detach_files
+-- A message that was deleted brings no files.
+UPDATE files SET message = NULL WHERE message = :id;
+
+-- name: withdraw_message
+-- A message that waited is never answered.
+UPDATE messages SET state = 'cancelled', merged_into = NULL, finished_at = :now WHERE id = :id;
+
+-- name: leave_lane
+-- One message fewer waits in a lane.
+UPDATE lanes SET pending = pending - 1,
+    waiting_since = (SELECT m.accepted_at FROM messages AS m WHERE m.lane_id = :lane
+        AND m.state IN ('ready', 'claimed', 'answering', 'final_ready') ORDER BY m.seq LIMIT 1)
+WHERE id = :lane;
+
+-- Feedback and usage
+
+-- name: rate
+-- Keep a person's word on an answer that was given in a channel; a missing comment leaves the earlier one.
+INSERT INTO feedback (run_id, user_id, user, rating, comment, at)
+SELECT r.id, :user_id, :user, :rating, coalesce(:comment, ''), :now FROM runs AS r
+JOIN messages AS m ON m.id = r.message JOIN answers AS a ON a.message = m.id
+WHERE r.id = :run AND r.question IS NOT NULL
+  AND m.adapter = :adapter AND m.tenant = :tenant AND m.channel = :channel
+ON CONFLICT (run_id, user_id) DO UPDATE SET user = excluded.user, rating = excluded.rating, at = excluded.at,
+    comment = coalesce(:comment, feedback.comment);
+
+-- name: feedback
+-- The newest words on answers.
+SELECT run_id, user, rating, comment, at FROM feedback
+WHERE :rating = '' OR rating = :rating ORDER BY at DESC LIMIT :limit;
+
+-- name: thread_feedback
+-- All words on the answers of a thread, oldest first.
+SELECT f.run_id, f.user, f.rating, f.comment, f.at FROM runs AS r JOIN feedback AS f ON f.run_id = r.id
+WHERE r.thread_id = :thread ORDER BY f.at;
+
+-- name: thread_usage
+-- What the runs of a thread have used.
+SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0)
+FROM runs WHERE thread_id = :thread AND question IS NOT NULL;
+
+-- name: user_usage
+-- What the runs of a person in a tenant have used since a time.
+SELECT count(*), coalesce(sum(r.input_tokens), 0), coalesce(sum(r.output_tokens), 0), coalesce(sum(r.cached_tokens), 0)
+FROM runs AS r JOIN messages AS m ON m.id = r.message
+WHERE r.user_id = :user AND r.created_at >= :since AND m.adapter = :adapter AND m.tenant = :tenant
+  AND r.question IS NOT NULL;
 
 -- Threads
 
@@ -280,13 +419,14 @@ INSERT INTO items (thread_id, seq, run_id, id, created_at, body) VALUES (:thread
 ON CONFLICT (run_id, thread_id, id) DO NOTHING;
 
 -- name: items
--- The newest items of a thread below a seq, newest first.
-SELECT id, body, seq, run_id, created_at FROM items WHERE thread_id = :thread AND seq < :before
+-- The newest items of a thread below a seq, newest first, with those that are forgotten or without.
+SELECT id, body, seq, run_id, created_at, forgotten FROM items
+WHERE thread_id = :thread AND seq < :before AND forgotten <= :forgotten
 ORDER BY seq DESC LIMIT :limit;
 
 -- name: run_items
 -- The items that a run put on its thread, oldest first.
-SELECT id, body, seq, run_id, created_at FROM items WHERE run_id = :run ORDER BY seq;
+SELECT id, body, seq, run_id, created_at, forgotten FROM items WHERE run_id = :run AND forgotten = 0 ORDER BY seq;
 
 -- Files and notes
 

@@ -15,8 +15,8 @@ from typing import cast
 
 import structlog
 
-from assistant_gateway.errors import LeaseLost
-from assistant_gateway.store import Claim, rows
+from assistant_gateway.errors import LeaseLost, Revised
+from assistant_gateway.store import Claim, Undone, rows, turns
 from assistant_gateway.store.database import Database
 from assistant_gateway.store.memory import put_items
 from assistant_gateway.values import (
@@ -42,7 +42,13 @@ _RUN_ENDS = {MessageState.DELIVERED: RunStatus.COMPLETED, MessageState.CANCELLED
 class _Held:
     state: MessageState
     thread_id: str
+    revision: int
     run_id: str | None
+    run_revision: int | None
+
+    @property
+    def revised(self) -> bool:
+        return self.run_revision is not None and self.run_revision < self.revision
 
 
 def claim(db: Database, owner: str, lease: float) -> Claim | None:
@@ -105,12 +111,14 @@ def _readable(db: Database, id: int) -> Message:
 
 
 def _merging(db: Database, lane: int, seq: int, thread: str) -> tuple[int, list[int]]:
-    """The message to claim, and the older ones that join it: never across a reset of the thread."""
-    waiting = []
-    for id, its_thread, busy in db.all("ready_behind", lane=lane, seq=seq, limit=MERGED + 1):
-        if its_thread != thread:
+    """The message to claim, and the older ones that join it: never across a command or a reset."""
+    waiting: list[tuple[int, str]] = []
+    for id, its_thread, busy, command in db.all("ready_behind", lane=lane, seq=seq, limit=MERGED + 1):
+        if waiting and (command or its_thread != thread):
             break
-        waiting.append((cast(int, id), busy))
+        waiting.append((id, busy))
+        if command:
+            return id, []
     newest, busy = waiting[-1]
     if busy in (Busy.MERGE, Busy.INTERRUPT):
         return newest, [id for id, _ in waiting[:-1]]
@@ -127,34 +135,74 @@ def release(db: Database, claim: Claim, delay: float, failed: bool) -> None:
 def begin(db: Database, claim: Claim, run: Run, items: Sequence[Item]) -> Run:
     """Open the claim's run, or count another attempt at it."""
     held = _held(db, claim)
-    if db.run("begin_message", message=claim.message.id, fence=claim.fence) == 0:
-        raise LeaseLost("the message is answered already")
+    if held.revision != claim.message.revision:
+        raise Revised(f"message {claim.message.id} was changed after it was claimed")
+    _begin_message(db, claim)
     if held.run_id is None:
+        is_question = claim.message.inbound.command is None
+        turn = turns.put_question(db, run.thread_id, items) if is_question else None
         run = replace(run, status=RunStatus.IN_PROGRESS)
-        _add_run(db, claim, run)
-        put_items(db, run.thread_id, items)
+        _add_run(db, claim, run, claim.message.id if is_question else None, turn)
+    elif held.revised:
+        turns.revise(db, held.run_id, run.thread_id, held.revision, items)
     else:
         db.run("retry_run", id=held.run_id)
-    row = db.one("run", id=held.run_id or run.id)
-    assert row is not None
-    return rows.run(row)
+    return _run(db, held.run_id or run.id)
+
+
+def retry(db: Database, claim: Claim, run: Run) -> Run | None:
+    """Open the claim's run as another answer to the last question, or count another attempt at it."""
+    held = _held(db, claim)
+    if held.run_id is not None:
+        if turns.of(db, held.run_id) is None:
+            return None
+        _begin_message(db, claim)
+        db.run("retry_run", id=held.run_id)
+        return _run(db, held.run_id)
+    last = turns.last(db, run.thread_id)
+    if last is None or claim.message.note not in ("", last.run_id):
+        return None
+    _begin_message(db, claim)
+    turns.forget_answer(db, run.thread_id, last)
+    run = replace(run, status=RunStatus.IN_PROGRESS)
+    _add_run(db, claim, run, last.question, (last.begins_at, last.asked_until))
+    return _run(db, run.id)
+
+
+def undo(db: Database, claim: Claim) -> Undone:
+    """Forget the last question of the claim's thread, once."""
+    held = _held(db, claim)
+    note = db.value("message_note", message=claim.message.id)
+    if not note:
+        note = turns.undo(db, held.thread_id).value
+        db.run("save_message_note", message=claim.message.id, note=note)
+    return Undone(cast(str, note))
+
+
+def question(db: Database, run_id: str) -> list[Message]:
+    """The messages that a run answers."""
+    turn = db.one("turn", id=run_id)
+    if turn is None or turn[0] is None:
+        return []
+    return [*merged(db, turn[0]), _readable(db, turn[0])]
 
 
 def save_step(
     db: Database, claim: Claim, items: Sequence[Item], calls: Sequence[CallRecord], run: Run
 ) -> None:
     """Keep a step: items, calls and the run's state."""
-    _held(db, claim)
+    held = _held(db, claim)
+    _refuse_revised(held, claim)
     put_items(db, run.thread_id, items, run_id=run.id)
     for record in calls:
-        db.run("add_call", run=run.id, **rows.call_values(record))
+        db.run("add_call", run=run.id, revision=held.run_revision, **rows.call_values(record))
     db.run("save_run", **rows.run_values(run))
 
 
 def save_call(db: Database, claim: Claim, record: CallRecord) -> None:
     """Journal a call's state."""
     held = _held(db, claim)
-    db.run("save_call", run=held.run_id, **rows.call_values(record))
+    db.run("save_call", run=held.run_id, revision=held.run_revision, **rows.call_values(record))
 
 
 def save_post(db: Database, claim: Claim, post: Post) -> None:
@@ -180,8 +228,9 @@ def conclude(
     held = _held(db, claim)
     if held.state is MessageState.FINAL_READY:
         return
+    _refuse_revised(held, claim)
     if held.run_id is None:
-        _add_run(db, claim, run)
+        _add_run(db, claim, run, claim.message.id, None)
     else:
         db.run("save_run", **rows.run_values(run))
     put_items(db, run.thread_id, items, run_id=run.id)
@@ -212,11 +261,24 @@ def _held(db: Database, claim: Claim) -> _Held:
     )
     if row is None:
         raise LeaseLost(f"message {claim.message.id} is no longer {claim.owner}'s")
-    state, thread_id, run_id = row
-    return _Held(MessageState(state), thread_id, run_id)
+    state, *others = row
+    return _Held(MessageState(state), *others)
 
 
-def _add_run(db: Database, claim: Claim, run: Run) -> None:
+def _refuse_revised(held: _Held, claim: Claim) -> None:
+    if held.revised:
+        raise Revised(f"message {claim.message.id} was changed while it was answered")
+
+
+def _begin_message(db: Database, claim: Claim) -> None:
+    if db.run("begin_message", message=claim.message.id, fence=claim.fence) == 0:
+        raise LeaseLost("the message is answered already")
+
+
+def _add_run(
+    db: Database, claim: Claim, run: Run, question: int | None, turn: tuple[int, int] | None
+) -> None:
+    begins_at, asked_until = turn or (None, None)
     db.run(
         "add_run",
         message=claim.message.id,
@@ -224,5 +286,16 @@ def _add_run(db: Database, claim: Claim, run: Run) -> None:
         assistant=run.assistant,
         attempt=run.attempt,
         now=db.now(),
+        question=question,
+        begins_at=begins_at,
+        asked_until=asked_until,
+        revision=claim.message.revision,
+        user=claim.message.inbound.user.id,
         **rows.run_values(run),
     )
+
+
+def _run(db: Database, id: str) -> Run:
+    row = db.one("run", id=id)
+    assert row is not None
+    return rows.run(row)

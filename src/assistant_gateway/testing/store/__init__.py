@@ -23,6 +23,7 @@ from assistant_gateway.store import Store
 from assistant_gateway.testing.store.answers import AnswerPromises
 from assistant_gateway.testing.store.busy import BusyPromises
 from assistant_gateway.testing.store.claims import ClaimPromises
+from assistant_gateway.testing.store.controls import ControlPromises
 from assistant_gateway.testing.store.files import FilePromises
 from assistant_gateway.testing.store.intake import IntakePromises
 from assistant_gateway.testing.store.outbox import OutboxPromises
@@ -53,6 +54,7 @@ class StoreContract(
     UpkeepPromises,
     OutboxPromises,
     FilePromises,
+    ControlPromises,
     ThreadPromises,
     RestartPromises,
     AnswerPromises,
