@@ -78,7 +78,7 @@ class DiscordAdapter:
             shards=settings.shards,
             message_content=settings.message_content,
             hear=self._hear,
-            begun=self._catch_up,
+            begun=self._begin,
         )
         downloads = Downloads(self._web, max_files=settings.max_files, max_size=settings.max_file_size)
         self._ears = Ears(
@@ -94,6 +94,7 @@ class DiscordAdapter:
         self._counter = Counter(settings, self._web, downloads, self._cursors, notes)
         self._intake: Intake | None = None
         self._group: asyncio.TaskGroup | None = None
+        self._registering = False
         self._log = structlog.get_logger()
 
     # In
@@ -107,8 +108,6 @@ class DiscordAdapter:
                 group.create_task(self._queues.run(), name="discord:queues")
                 group.create_task(self._asides.run(), name="discord:asides")
                 group.create_task(self._flush(), name="discord:cursors")
-                if self._settings.commands:
-                    group.create_task(self._register(), name="discord:commands")
                 await self._line.run()
         finally:
             self._group = None
@@ -147,8 +146,11 @@ class DiscordAdapter:
             serving = self._counter.serve(asked, self._intake)
             self._group.create_task(serving, name=f"discord:interaction-{asked.id}")
 
-    def _catch_up(self, shard: int, shards: int) -> None:
+    def _begin(self, shard: int, shards: int) -> None:
         """A session has begun: what was written before it was not delivered."""
+        if self._settings.commands and not self._registering and self._group is not None:
+            self._registering = True
+            self._group.create_task(self._register(), name="discord:commands")
         for heard in self._cursors.known():
             if (int(heard.guild or 0) >> 22) % shards == shard:
                 self._queues.put(heard.channel, Gap())

@@ -7,6 +7,7 @@ far a channel was heard moves on only once a message is dealt with; one that the
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from assistant_gateway_discord.web import Web
 from assistant_gateway_discord.words import readable
 
 CHANNELS_KEPT = 10_000
+READING = 2  # channels whose history is read at the same time: after a restart there may be many
 NAME_LENGTH = 100  # characters of a thread's name
 NO_VOICE = "I can't listen to voice messages. Please write to me instead."
 
@@ -75,6 +77,7 @@ class Ears:
         self._context = Context(web)
         self._bots = BotTurns(settings.max_bot_turns)
         self._newest_of_us: OrderedDict[str, str] = OrderedDict()
+        self._reading = asyncio.Semaphore(READING)
         self._told_of_silence = False
         self._log = structlog.get_logger()
 
@@ -246,9 +249,10 @@ class Ears:
         if heard is None or not self._settings.catch_up:
             return
         try:
-            missed, more = await self._history.newest(
-                channel, after=heard.seen, limit=self._settings.catch_up
-            )
+            async with self._reading:
+                missed, more = await self._history.newest(
+                    channel, after=heard.seen, limit=self._settings.catch_up
+                )
         except RateLimited:
             raise
         except Forbidden as error:

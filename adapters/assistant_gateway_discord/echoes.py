@@ -21,22 +21,30 @@ def nonce(key: str) -> str:
 
 
 class Echoes:
-    """The newest echoes: posts by channel and nonce."""
+    """The newest echoes: posts by channel and nonce, and nonces by post."""
 
     def __init__(self) -> None:
         self._heard: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._nonces: dict[str, str] = {}
 
     def hear(self, channel: str, nonce: str, id: str) -> None:
         """A post of ours was seen."""
         self._heard.setdefault((channel, nonce), id)
+        self._nonces.setdefault(id, nonce)
         while len(self._heard) > KEPT:
-            self._heard.popitem(last=False)
+            _, oldest = self._heard.popitem(last=False)
+            self._nonces.pop(oldest, None)
 
     def find(self, channel: str, nonce: str) -> str | None:
         """The post with that nonce, as far as its echo was heard."""
         return self._heard.get((channel, nonce))
 
+    def nonce_of(self, id: str) -> str:
+        """The nonce that a post was made with; empty where that was not heard."""
+        return self._nonces.get(id, "")
+
     def forget(self, channel: str, id: str) -> None:
         """A post was deleted."""
         for known in [known for known, heard in self._heard.items() if known[0] == channel and heard == id]:
             del self._heard[known]
+        self._nonces.pop(id, None)

@@ -76,6 +76,7 @@ class Posts:
         id = snowflake(told.get("id"))
         if not id:
             raise OutcomeUnknown("Discord gave no id")
+        self._echoes.hear(channel, mark, id)
         posted = PostId(channel, id)
         if text(told.get("content")).strip() != text(body["content"]).strip():
             # The nonce was known: this is what an earlier try has posted.
@@ -132,8 +133,13 @@ class Posts:
             raise
         except AdapterError as error:
             raise OutcomeUnknown(f"the channel can't be read: {error}") from error
-        found = _find([each for each in messages if me.posted(each)], target, key, self._refers_to(target))
+        own = [each for each in messages if me.posted(each) and self._may_carry(each, mark)]
+        found = _find(own, target, key, self._refers_to(target))
         return str(found) if found else None
+
+    def _may_carry(self, message: Json, mark: str) -> bool:
+        """Whether nothing is known against it that a message has the nonce *mark*."""
+        return self._echoes.nonce_of(snowflake(message.get("id"))) in ("", mark)
 
     def _refers_to(self, target: ReplyTarget) -> str:
         """The message that an answer's messages reply to; none in a thread that was made for the question."""

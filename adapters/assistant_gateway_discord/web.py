@@ -87,7 +87,7 @@ class Web:
         """
         async with self._asking:
             if self._identity is None:
-                self._identity = await self.ask_identity()
+                self._identity = await self._ask_identity()
         return self._identity
 
     async def ask_identity(self) -> Identity:
@@ -97,6 +97,11 @@ class Web:
         Raises:
             AdapterError: Discord can't be reached or refuses the token.
         """
+        async with self._asking:
+            self._identity = await self._ask_identity()
+        return self._identity
+
+    async def _ask_identity(self) -> Identity:
         self._revoked = False
         user, application = await self.get(routes.me()), await self.get(routes.application())
         try:
