@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 
 from emulators.eventually import eventually
 from emulators.slack import Delivery, EventFault, HandClock, Manifest, SlackEmulator
@@ -410,3 +411,38 @@ async def test_another_apps_bot_is_another(slack: SlackEmulator, receiver: Recei
 
     (delivery,) = slack.deliveries()
     assert (other.app.id, other.bot_id) == (delivery.event["app_id"], delivery.event["bot_id"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"private_metadata": "x" * 3_001}, "/view/private_metadata"),
+        ({"callback_id": "x" * 256}, "/view/callback_id"),
+        ({"submit": {"type": "plain_text", "text": "x" * 25}}, "/view/submit/text"),
+        ({"submit": None}, "/view"),
+        ({"blocks": [{"type": "input"}]}, "/view/blocks/0/label"),
+        (
+            {"blocks": [{"type": "input", "label": {"type": "plain_text", "text": "?"}}]},
+            "/view/blocks/0/element",
+        ),
+    ],
+)
+async def test_a_dialog_that_slack_would_refuse(changes: dict[str, object], pointer: str) -> None:
+    """Six dialogs, each with one thing too long or missing: `invalid_arguments` with its place."""
+    field = {"type": "plain_text_input", "action_id": "a", "max_length": 3_000}
+    label = {"type": "plain_text", "text": "Why?"}
+    view = {
+        "type": "modal",
+        "title": label,
+        "submit": label,
+        "blocks": [{"type": "input", "block_id": "b", "label": label, "element": field}],
+    }
+    changed = {name: value for name, value in {**view, **changes}.items() if value is not None}
+    async with SlackEmulator() as slack:
+        delivery = await slack.command(slack.ann, slack.general, "/ask")
+
+        with pytest.raises(SlackApiError) as refused:
+            await client_of(slack).views_open(trigger_id=str(delivery.payload["trigger_id"]), view=changed)
+
+        assert "invalid_arguments" == refused.value.response["error"]
+        assert f"[json-pointer:{pointer}]" in refused.value.response["errors"][0]

@@ -19,7 +19,10 @@ Markup: TypeAlias = Literal["mrkdwn", "markdown", "plain"]
 
 SECTION, FIELD, HEADER, BUTTON, URL, VALUE, ID = 3_000, 2_000, 150, 75, 3_000, 2_000, 255
 ALT_TEXT = 1_000
+LABEL, INPUT, PLACEHOLDER = 2_000, 3_000, 150  # "Input block", "Plain-text input element", 2026-08-20
 ELEMENTS: Mapping[str, int] = {"context": 10, "actions": 25, "context_actions": 5}
+# Only in a context actions block, and nothing else there: "Context actions block", 2026-08-20.
+FEEDBACK = frozenset({"feedback_buttons", "icon_button"})
 CONFIRM: Mapping[str, int] = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 TABLE_ROWS, TABLE_CELLS, TABLE_TEXT = 100, 20, 10_000
 KINDS = frozenset(
@@ -120,6 +123,8 @@ def _check_kind(kind: str, block: Json, refuse: Callable[[str, str], Refusal]) -
             raise refuse("/alt_text", f"must be between 1 and {ALT_TEXT} characters")
     elif kind == "table":
         _check_table(block, refuse)
+    elif kind == "input":
+        _check_input(block, refuse)
     elif kind in ("rich_text", *ELEMENTS):
         elements = block.get("elements")
         if not isinstance(elements, list) or (kind in ELEMENTS and not elements):
@@ -129,6 +134,8 @@ def _check_kind(kind: str, block: Json, refuse: Callable[[str, str], Refusal]) -
         for index, element in enumerate(elements):
             if not isinstance(element, dict):
                 raise refuse(f"/elements/{index}", "must provide an object")
+            if (kind == "context_actions") is not (element.get("type") in FEEDBACK):
+                raise refuse(f"/elements/{index}/type", f"unsupported type: {element.get('type')}")
             _check_element(element, f"/elements/{index}", refuse)
 
 
@@ -144,6 +151,23 @@ def _check_section(block: Json, refuse: Callable[[str, str], Refusal]) -> None:
         _check_text(each, f"/fields/{index}", FIELD, refuse)
     if "accessory" in block:
         _check_element(record(block["accessory"]), "/accessory", refuse)
+
+
+def _check_input(block: Json, refuse: Callable[[str, str], Refusal]) -> None:
+    _check_text(block.get("label"), "/label", LABEL, refuse, ("plain_text",))
+    element = record(block.get("element"))
+    if not element.get("type"):
+        raise refuse("/element", "must provide an object")
+    _check_element(element, "/element", refuse)
+    if element["type"] != "plain_text_input":
+        return
+    longest = element.get("max_length", INPUT)
+    if not isinstance(longest, int) or not 1 <= longest <= INPUT:
+        raise refuse("/element/max_length", f"must be between 1 and {INPUT}")
+    if len(string(element.get("initial_value"))) > longest:
+        raise refuse("/element/initial_value", f"must be less than {longest + 1} characters")
+    if "placeholder" in element:
+        _check_text(element["placeholder"], "/element/placeholder", PLACEHOLDER, refuse, ("plain_text",))
 
 
 def _check_table(block: Json, refuse: Callable[[str, str], Refusal]) -> None:

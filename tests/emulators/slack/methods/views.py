@@ -1,4 +1,8 @@
-"""The app's home and dialogs: `views.publish`, `.open`, `.push`, `.update`; docs.slack.dev, 2026-08-20."""
+"""
+The app's home and dialogs: `views.publish`, `.open`, `.push`, `.update`; docs.slack.dev, 2026-08-20.
+
+"Modal views" (2026-08-20): a dialog with an input needs `submit`; title and buttons have 24 characters.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ from emulators.slack.methods.caller import Caller, Method
 from emulators.slack.refusal import Refusal, pointed
 from emulators.slack.shapes import Json, record, records, string
 
-TITLE = 24  # characters
+TITLE = 24  # characters, of the buttons too
+METADATA, CALLBACK = 3_000, 255  # characters
 
 
 def _view(caller: Caller, kind: str) -> Json:
@@ -25,7 +30,17 @@ def _view(caller: Caller, kind: str) -> Json:
         raise Refusal("view_too_large")
     if kind == "modal" and not 0 < len(string(record(view.get("title")).get("text"))) <= TITLE:
         raise pointed("invalid_arguments", "/view/title/text", f"must be between 1 and {TITLE} characters")
-    check_view_blocks(records(view.get("blocks")))
+    for name in ("submit", "close"):
+        if name in view and not 0 < len(string(record(view[name]).get("text"))) <= TITLE:
+            problem = f"must be between 1 and {TITLE} characters"
+            raise pointed("invalid_arguments", f"/view/{name}/text", problem)
+    for name, limit in (("private_metadata", METADATA), ("callback_id", CALLBACK)):
+        if not isinstance(view.get(name, ""), str) or len(string(view.get(name))) > limit:
+            raise pointed("invalid_arguments", f"/view/{name}", f"must be less than {limit + 1} characters")
+    blocks = records(view.get("blocks"))
+    if kind == "modal" and "submit" not in view and any(each.get("type") == "input" for each in blocks):
+        raise pointed("invalid_arguments", "/view", "missing required field: submit")
+    check_view_blocks(blocks)
     return view
 
 
