@@ -420,7 +420,7 @@ async def test_another_apps_bot_is_another(slack: SlackEmulator, receiver: Recei
         ({"callback_id": "x" * 256}, "/view/callback_id"),
         ({"submit": {"type": "plain_text", "text": "x" * 25}}, "/view/submit/text"),
         ({"submit": None}, "/view"),
-        ({"blocks": [{"type": "input"}]}, "/view/blocks/0/label"),
+        ({"blocks": [{"type": "input"}]}, "/view/blocks/0/label/type"),
         (
             {"blocks": [{"type": "input", "label": {"type": "plain_text", "text": "?"}}]},
             "/view/blocks/0/element",
