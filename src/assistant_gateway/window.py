@@ -3,13 +3,16 @@ The part of a thread that a model is shown: the newest whole turns that fit its 
 
 A turn begins with what people said and ends before they speak again. Turns are never cut,
 so a function call never loses its output; only a newest turn that is too large by itself is
-shortened, by its oldest whole steps and then by its oldest messages. Reading stops where the
-budget ends: the cost does not depend on the length of the thread.
+shortened, by its oldest whole steps and then by its oldest messages. Where older turns are left
+out, a window begins where the one before began as long as that fits: providers take less for a
+beginning that they have seen. Reading stops where the budget ends: the cost does not depend on
+the length of the thread.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 
 from assistant_gateway import items
@@ -92,7 +95,9 @@ class Windows:
             size += sum(estimate(item.body) for item in page)
             # One page beyond the budget: the turn at its edge must be seen whole to be left out whole.
             if len(page) < PAGE or (size > budget and _has_turn_start(page)):
-                return fit([item.body for item in read], budget)
+                window = fit([item.body for item in read], budget)
+                is_all = len(page) < PAGE and len(window) == len(read)
+                return window if is_all else window[_steady_start(read, window, budget) :]
 
     async def learn(self, model: str, *, characters: int, tokens: int) -> None:
         """Take note that the provider counted *tokens* for *characters*."""
@@ -113,6 +118,26 @@ class Windows:
             known = float(ratio) if isinstance(ratio, int | float) else CHARACTERS_PER_TOKEN
             self._ratios[model] = self._kept[model] = known
         return self._ratios[model]
+
+
+def _steady_start(read: Sequence[Item], window: Sequence[JsonObject], budget: int) -> int:
+    """
+    Where *window*, the end of *read*, should begin so that it begins there for many messages.
+
+    Of the turns at which more than half of the budget is left, the one whose number has the highest
+    hash: until it falls out or a higher one comes in, every window begins there, in any process.
+    """
+    kept = read[len(read) - len(window) :]
+    if not window or kept[0].body is not window[0]:
+        return 0  # the newest turn alone, shortened
+    left, at, best = _size(window), 0, (-1, 0)
+    for turn in turns(window):
+        if at and left * 2 < budget:
+            break
+        best = max(best, (zlib.crc32(str(kept[at].seq).encode()), at))
+        at += len(turn)
+        left -= _size(turn)
+    return best[1]
 
 
 def _size(group: Sequence[JsonObject]) -> int:

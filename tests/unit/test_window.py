@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, pairwise
 from typing import cast
 
 import pytest
@@ -144,13 +144,32 @@ def test_all_of_a_thread_that_fits_is_shown(bodies: list[JsonObject]) -> None:
 async def test_pages_give_the_same_window_as_the_whole_thread(
     bodies: list[JsonObject], tokens: int, data: st.DataObject
 ) -> None:
-    """Reading backwards page by page finds what looking at everything would find."""
+    """Reading backwards finds the newest turns that fit; where some are left out, at least half of them."""
     long = [body for _ in range(data.draw(st.integers(1, 12))) for body in bodies]
     shelf = Shelf(long)
 
     window = await windows(shelf).window("t", model="m", tokens=tokens, overhead=100)
 
-    assert window == fit(long, int(tokens * CHARACTERS_PER_TOKEN) - 100)
+    budget = int(tokens * CHARACTERS_PER_TOKEN) - 100
+    most = fit(long, budget)
+    assert window == most[len(most) - len(window) :]
+    assert window == most or (len(most) < len(long) and size(window) * 2 >= budget)
+    assert len(window) in _tails(most)
+
+
+async def test_a_window_begins_where_the_one_before_began() -> None:
+    """200 turns, each shown in a window of about 40: the beginning moves at most 30 times, not 160 times."""
+    shelf = Shelf()
+    beginnings = []
+
+    for number in range(200):
+        shelf.thread.append(Item(f"q{number}", ask(f"{number}: " + "x" * 300), seq=2 * number + 1))
+        beginnings.append((await windows(shelf).window("t", model="m", tokens=6000, overhead=0))[0])
+        shelf.thread.append(Item(f"a{number}", answer("y" * 100), seq=2 * number + 2))
+
+    texts = [items.text_of(body) for body in beginnings]
+    assert [texts[0]] * 20 == texts[:20]
+    assert 5 <= sum(before != after for before, after in pairwise(texts)) <= 30
 
 
 def test_a_turn_that_is_too_large_keeps_its_question_and_newest_steps() -> None:
@@ -198,15 +217,30 @@ async def test_a_long_newest_turn_is_read_to_its_question() -> None:
     assert shelf.pages == 503 // PAGE + 1
 
 
+async def room(learner: Windows, shelf: Shelf, *, tokens: int) -> int:
+    """The size of the longest thread that is shown whole."""
+    turn = [ask("x" * 100), answer()]
+
+    async def is_whole(length: int) -> bool:
+        shelf.thread = Shelf(turn * length).thread
+        return len(await learner.window("t", model="m", tokens=tokens, overhead=0)) == 2 * length
+
+    shown, cut = 0, 2000
+    while cut - shown > 1:
+        middle = (shown + cut) // 2
+        shown, cut = (middle, cut) if await is_whole(middle) else (shown, middle)
+    return size(turn * shown)
+
+
 async def test_a_provider_that_counts_otherwise_is_learned() -> None:
     """After 20 steps with a provider that counts 2.5 characters a token, the budget is right within 1 %."""
-    shelf = Shelf([ask("x" * 100), answer()] * 2000)
+    shelf = Shelf()
     learner = windows(shelf)
-    before = size(await learner.window("t", model="m", tokens=10_000, overhead=0))
+    before = await room(learner, shelf, tokens=10_000)
 
     for _ in range(20):
         await learner.learn("m", characters=25_000, tokens=10_000)
-    after = size(await learner.window("t", model="m", tokens=10_000, overhead=0))
+    after = await room(learner, shelf, tokens=10_000)
 
     assert before == pytest.approx(35_000, rel=0.02)
     assert after == pytest.approx(25_000, rel=0.02)
@@ -228,13 +262,12 @@ async def test_what_was_learned_survives_a_restart() -> None:
 
 async def test_models_are_told_apart_and_oddities_ignored() -> None:
     """What one model counts changes no other; a report of 10 tokens, or of nonsense, moves little."""
-    learner = windows(shelf := Shelf([ask("x" * 100), answer()] * 2000))
+    learner = windows(shelf := Shelf())
 
     await learner.learn("m", characters=30, tokens=10)
     await learner.learn("n", characters=1_000_000, tokens=60)
-    window = await learner.window("t", model="m", tokens=1000, overhead=0)
 
-    assert size(window) == pytest.approx(3500, rel=0.1)
+    assert await room(learner, shelf, tokens=1000) == pytest.approx(3500, rel=0.1)
     assert cast(float, shelf.notes["calibration", "n"]["characters_per_token"]) < 8
 
 
