@@ -57,22 +57,25 @@ class Rotation:
         self._not_before = 0.0
         self._pause = FIRST_PAUSE
         self._log = structlog.get_logger().bind(team=installation.team_id)
-        self.web = Web(api, installation.bot_token, me=installation.me, renew=self._keep_alive)
+        self.web = Web(api, installation.bot_token, me=installation.me, renewal=self)
 
     @property
     def installation(self) -> Installation:
         """As it was last used."""
         return self._current
 
-    async def catch_up(self) -> None:
-        """
-        Go on with what another process has kept.
+    async def keep_alive(self) -> None:
+        """Have a token that lasts for a call, if there can be one."""
+        await self.keep_fresh(LAST_MOMENT)
 
-        Raises:
-            StoreError: The store can't be read.
-        """
+    async def catch_up(self) -> None:
+        """Wait for what is under way, and go on with what another process has kept."""
         async with self._writing:
-            kept = await self._installations.of(self._current.team_id)
+            try:
+                kept = await self._installations.of(self._current.team_id)
+            except (StoreError, Unsealable) as error:
+                self._log.warning("slack.installation_unread", error=str(error) or type(error).__name__)
+                return
             if kept is not None and kept.bot_token != self._current.bot_token:
                 self._use(kept)
 
@@ -114,9 +117,6 @@ class Rotation:
         """Let a refresh that is under way end: its outcome must not be lost."""
         if self._renewing is not None:
             await asyncio.wait([self._renewing])
-
-    async def _keep_alive(self) -> None:
-        await self.keep_fresh(LAST_MOMENT)
 
     def _is_due(self, ahead: float) -> bool:
         expires = self._current.expires_at

@@ -48,7 +48,7 @@ class Vault:
                 spoken = self._all.decrypt(sealed)
             else:
                 spoken = self._all.decrypt_at_time(sealed, lifetime, int(self._clock()))
-        except (InvalidToken, UnicodeEncodeError):
+        except (InvalidToken, ValueError):  # the latter where it is no ASCII
             raise Unsealable from None
         sealed_for, body = json.loads(spoken)
         if sealed_for != purpose:

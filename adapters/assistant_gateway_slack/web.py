@@ -8,7 +8,8 @@ refusal is certain, nothing was done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 import aiohttp
 from pydantic import SecretStr
@@ -25,6 +26,16 @@ NOT_INSTALLED = "the app is not installed there any more"
 ENDED = frozenset({NOT_INSTALLED, "account_inactive", "token_revoked"})  # there is nothing to wait for
 
 
+class Renewal(Protocol):
+    """Replaces a token that does not last; each gives `Web.use` another one where there is one."""
+
+    async def keep_alive(self) -> None:
+        """Before each call."""
+
+    async def catch_up(self) -> None:
+        """After a call that was refused because of its token."""
+
+
 class Web:
     """The Web API with the token of one installation."""
 
@@ -34,13 +45,12 @@ class Web:
         token: SecretStr,
         *,
         me: Identity | None = None,
-        renew: Callable[[], Awaitable[None]] | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
-        """*renew* is called before each call, and calls `use` where the token is about to expire."""
         self.api = api
         self._token = token
         self._identity = me
-        self._renew = renew
+        self._renewal = renewal
         self._ended = False
         self._asking = asyncio.Lock()
 
@@ -136,11 +146,15 @@ class Web:
         while True:
             if self._ended:
                 raise Forbidden(NOT_INSTALLED)
-            if self._renew is not None:
-                await self._renew()
+            if self._renewal is not None:
+                await self._renewal.keep_alive()
             token = self._token
             try:
                 return await self.api.call(method, token, body=body, query=query, once=once)
             except AdapterError as error:
-                if str(error) not in STALE or self._token is token:
+                if str(error) not in STALE or self._renewal is None:
+                    raise
+                # It may have been replaced at Slack a moment before we hear of the new one.
+                await self._renewal.catch_up()
+                if self._token is token:
                     raise
