@@ -19,7 +19,7 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from aiohttp import web
 
@@ -207,6 +207,13 @@ class Received:
     connection: object
 
 
+class Streamed(Protocol):
+    """An answer while it is made."""
+
+    def events(self) -> AsyncIterator[bytes | None]:
+        """The stream; None tears the connection down."""
+
+
 class OpenAIEmulator:
     """
     The server; use it as an async context.
@@ -349,7 +356,7 @@ class OpenAIEmulator:
             return web.json_response(response.told)
         return await self._stream(request, script, response)
 
-    async def _stream(self, request: web.Request, script: Script, response: _Response) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, script: Script, response: Streamed) -> web.StreamResponse:
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         await stream.prepare(request)
         try:

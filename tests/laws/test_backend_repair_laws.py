@@ -5,50 +5,14 @@ from __future__ import annotations
 import json
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from assistant_gateway import items
 from assistant_gateway.backends.repair import INTERRUPTED, ORIGIN, repair
 from assistant_gateway.backends.request import Leeway, build
 from assistant_gateway.testing.backend import a_step
 from assistant_gateway.values import FunctionCall, JsonObject
-from emulators.openai_rules import BLOB, check_request
-
-MINE = "main/0123"
-
-ids = st.sampled_from(["a", "b", "c", "", "x" * 70, "\ud83d", "ü"])
-texts = st.one_of(st.sampled_from(["", " ", "Hello", "\ud83d", "a\0b"]), st.text(max_size=5))
-junk = st.one_of(st.none(), st.integers(), texts, st.lists(texts, max_size=2), st.dictionaries(texts, texts))
-messages = st.one_of(
-    st.builds(items.user_message, texts, sender=texts),
-    st.builds(items.assistant_message, texts, id=texts),
-    st.fixed_dictionaries(
-        {"role": st.sampled_from(["user", "assistant", "tool", "system"]), "content": junk}
-    ),
-    st.fixed_dictionaries({"type": st.just("message"), "role": junk, "content": st.lists(junk, max_size=2)}),
-)
-calls = st.builds(
-    lambda id, name, arguments: {**items.function_call(FunctionCall(id, name, arguments)), "id": "fc"},
-    ids,
-    st.sampled_from(["get_weather", "bad name!", "", "n" * 99]),
-    st.sampled_from(["{}", "", '{"a": 1}', "{"]),
-)
-outputs = st.one_of(
-    st.builds(items.function_call_output, ids, texts),
-    st.fixed_dictionaries({"type": st.just("function_call_output"), "call_id": ids, "output": junk}),
-)
-reasoning = st.fixed_dictionaries(
-    {"type": st.sampled_from(["reasoning", "compaction"]), "id": st.just("rs_1"), "summary": junk},
-    optional={
-        "encrypted_content": st.sampled_from([BLOB + "1", "", None]),
-        ORIGIN: st.sampled_from([MINE, "other/1"]),
-        "status": st.just("completed"),
-    },
-)
-others = st.one_of(
-    st.fixed_dictionaries({"type": st.sampled_from(["web_search_call", "item_reference", "x"])}), junk
-)
-windows = st.lists(st.one_of(messages, calls, outputs, reasoning, others), max_size=14)
+from emulators.openai_rules import check_request
+from fixtures.windows import MINE, windows
 
 
 @settings(max_examples=400, deadline=None)

@@ -114,9 +114,9 @@ class ChatBackend:
 
 
 def _call(request: Request) -> Call:
-    # The SDK's own fields are only there to be overwritten by the body.
+    # The body overwrites the SDK's own fields; Azure's client puts the model into the address.
     return lambda client: client.chat.completions.with_streaming_response.create(
-        messages=[], model="", stream=True, extra_body=request.body
+        messages=[], model=str(request.body["model"]), stream=True, extra_body=request.body
     )
 
 

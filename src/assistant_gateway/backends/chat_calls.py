@@ -99,8 +99,6 @@ class Calls:
         if call is None or (fragment.name and call in named) or self._is_another(fragment, text, call):
             name = call.name if call is not None and call.named_again else ""
             call = self._new(fragment, name)
-        if fragment.place is not None:
-            self._at[fragment.place] = call
         if fragment.id and not call.server_id:
             call.server_id = fragment.id
             self._by_id[fragment.id] = call
@@ -132,7 +130,7 @@ class Calls:
         """Whether the fragment begins a call of its own after *call*, which it would fit by place or id."""
         name = fragment.name
         if call.is_complete:
-            return text.lstrip().startswith("{") or name not in ("", call.name)
+            return text.lstrip().startswith("{") or (bool(call.name) and name not in ("", call.name))
         if not name or not call.name or name == call.name:
             return False
         if call.arguments.text:
@@ -145,6 +143,8 @@ class Calls:
         call = Call(len(self._all))
         call.name = "" if fragment.name else name
         self._all.append(call)
+        if fragment.place is not None:
+            self._at[fragment.place] = call
         return call
 
     def _name(self, call: Call, name: str) -> None:

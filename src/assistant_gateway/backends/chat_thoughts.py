@@ -51,11 +51,13 @@ class Thoughts:
 
     def _begun(self) -> tuple[str, str]:
         held = self._held.lstrip()
+        if len(self._held) - len(held) > LONGEST_LEAD:
+            return self.finish()
         if held.startswith(self._begin):
             self.open = True
             self._held = held[len(self._begin) :]
             return self._thought()
-        if self._begin.startswith(held) and len(self._held) < LONGEST_LEAD:
+        if self._begin.startswith(held):
             return "", ""
         return self.finish()
 

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 from urllib.parse import urlsplit
 
@@ -250,20 +251,20 @@ class Connection:
         timeout = openai.Timeout(settings.timeout, connect=settings.connect_timeout)
         # The SDK takes the key of the environment where it is given none: it belongs to OpenAI alone.
         key = settings.api_key.get_secret_value() or "none"
-        headers = {"Accept-Encoding": "identity"}
+        make = openai.AsyncOpenAI
         if settings.api_version:
-            # Azure's dated API takes a key under this name; a bearer token there is one of Entra's.
-            # "Azure OpenAI REST API reference", Authentication, learn.microsoft.com, 2026-11.
-            headers |= {"Authorization": openai.Omit(), "api-key": key}
-        headers |= {name: value.get_secret_value() for name, value in settings.default_headers.items()}
-        client: AsyncOpenAI = openai.AsyncOpenAI(
+            # Azure's dated API: another header for the key, and the model is a part of the address.
+            make = partial(openai.AsyncAzureOpenAI, api_version=settings.api_version)
+        client: AsyncOpenAI = make(
             api_key=key,
             base_url=settings.base_url,
             http_client=openai.DefaultAioHttpClient(timeout=timeout),
             timeout=timeout,
             max_retries=0,
-            default_headers=headers,
-            default_query={"api-version": settings.api_version} if settings.api_version else None,
+            default_headers={
+                "Accept-Encoding": "identity",
+                **{name: value.get_secret_value() for name, value in settings.default_headers.items()},
+            },
         )
         client.organization = settings.organization or None
         client.project = settings.project or None
