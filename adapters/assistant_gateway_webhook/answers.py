@@ -78,6 +78,7 @@ async def full(message: Message, intake: Intake) -> dict[str, JsonValue]:
         "text": answer.text if answer is not None else "",
         "files": await _files(answer.files if answer is not None else (), intake),
         "error": _error(message),
+        **_citations(answer),
     }
 
 
@@ -104,6 +105,13 @@ def location(message: Message) -> str:
 def as_json(body: JsonObject) -> bytes:
     # A model may say half a surrogate pair, which UTF-8 can't.
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _citations(answer: Answer | None) -> dict[str, JsonValue]:
+    """The sources, where the answer names some: people see them below the text, programs beside it."""
+    if answer is None or not answer.citations:
+        return {}
+    return {"citations": [{"title": each.title, "url": each.url or None} for each in answer.citations]}
 
 
 def _run(run: Run, answer: Answer | None) -> JsonObject:

@@ -95,6 +95,13 @@ def _schemas() -> JsonObject:
         "files": {"type": "array", "items": {"$ref": "#/components/schemas/File"}},
         "error": {"anyOf": [{"$ref": "#/components/schemas/Failure"}, {"type": "null"}]},
     }
+    optional: dict[str, JsonValue] = {
+        "citations": {
+            "type": "array",
+            "items": _object({"title": _STRING, "url": {"type": ["string", "null"]}}),
+            "description": "The sources that the answer names, untrusted; missing where it names none",
+        }
+    }
     state: JsonObject = {"type": "string", "enum": list(STATES)}
     file: dict[str, JsonValue] = {
         "id": _STRING,
@@ -112,8 +119,8 @@ def _schemas() -> JsonObject:
     return {
         **parts,
         "Message": request,
-        "Answer": _object(answer),
-        "MessageState": _object({"state": state, **answer}),
+        "Answer": _object(answer, optional),
+        "MessageState": _object({"state": state, **answer}, optional),
         "Accepted": _object({"id": _STRING, "state": state, "conversation": _STRING}),
         "Run": _object(
             {
@@ -179,5 +186,6 @@ def _problems(*statuses: int) -> dict[str, JsonValue]:
     return {str(status): {"$ref": "#/components/responses/Problem"} for status in statuses}
 
 
-def _object(properties: JsonObject) -> JsonObject:
-    return {"type": "object", "required": list(properties), "properties": properties}
+def _object(properties: JsonObject, optional: JsonObject | None = None) -> JsonObject:
+    every = {**properties, **(optional or {})}
+    return {"type": "object", "required": list(properties), "properties": every}

@@ -159,3 +159,21 @@ async def test_a_restart_forgets_the_tools_of_before() -> None:
         await script.say(["Hello"], every=5.0)
 
     assert shown(script) == [(0.0, "Hello")]
+
+
+@on_virtual_clock
+async def test_names_that_a_model_makes_up_are_harmless() -> None:
+    """A hosted tool has its name in words; a call of anything else is a word of at most 40 characters."""
+    script = Script(platform(AT_ONCE))
+
+    async with growing(script):
+        await script.reply.on_event(ToolCallCreated("c1", "code_interpreter", "code_interpreter"))
+        await asyncio.sleep(2)
+        await script.reply.on_event(ToolCallCreated("c2", "<!channel> **x**\n# @everyone"))
+        await script.reply.on_event(ToolCallCreated("c3", "y" * 10_000))
+        await asyncio.sleep(2)
+
+    assert [text for _, text in shown(script)] == [
+        "⏳ code interpreter …",
+        f"⏳ code interpreter, channel x everyone, {'y' * 40} …",
+    ]
