@@ -23,7 +23,7 @@ def scopes(features: SlackFeatures) -> dict[str, str]:
         "chat:write": "it could not answer",
         **{f"{kind}:history": "messages there would not be heard" for kind in KINDS},
         "commands": "there would be no slash command and no “Ask about this”",
-        "users:read": "the model would not know people's names, and guests would pass for members",
+        "users:read": "the model would not know people's names, and everybody would pass for a guest",
         "files:read": "files of people would be left out",
         "files:write": "files of answers could not be put into Slack",
         "metadata.message:read": "a post whose outcome was lost is harder to find again",
