@@ -49,11 +49,11 @@ def as_user(
     """
     Whoever *id* is, as the gateway knows people.
 
-    Somebody of whom Slack could not tell in time counts as external, since a guest must not get the
-    rights of a member by a slow answer; without the scope nobody can be told apart.
+    Somebody of whom Slack does not tell, in time or at all, counts as external: a guest must not get the
+    rights of a member by a slow answer, nor because the app lacks the scope ``users:read``.
     """
     if person is None:
-        return User(id, is_bot=is_bot, is_external=is_foreign or "users:read" in me.scopes)
+        return User(id, is_bot=is_bot, is_external=True)
     is_of_us = person.team_id in ("", me.team_id) or (
         bool(me.enterprise_id) and person.enterprise_id == me.enterprise_id
     )

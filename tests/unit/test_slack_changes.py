@@ -179,13 +179,13 @@ async def test_a_person_of_whom_slack_says_nothing_is_no_member(place: Desk) -> 
     assert place.heard[0].user.is_external
 
 
-async def test_without_the_scope_nobody_can_be_told_apart() -> None:
-    """An app that may not read people does not shut all of them out."""
+async def test_without_the_scope_nobody_passes_for_a_member() -> None:
+    """An app that may not read people can't tell a guest from a member: all are external, and answered."""
     scopes = SCOPES - {"users:read"}
     async with desk(manifest=Manifest(view="none", scopes=scopes)) as place:
         await place.ask("Hello")
 
-        assert not place.heard[0].user.is_external
+        assert place.heard[0].user.is_external
 
 
 # The thread so far
