@@ -9,7 +9,6 @@ that is in already (stop, change, rate) comes through the same door, under the s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Protocol
@@ -19,13 +18,13 @@ import structlog
 from assistant_gateway import commands
 from assistant_gateway.adapter import JournalEntry, Outbox, Receipt, Verdict
 from assistant_gateway.errors import NotAllowed, StoreUnavailable
-from assistant_gateway.journal import Journal, Journals
+from assistant_gateway.following import Following
+from assistant_gateway.journal import Journals
 from assistant_gateway.routing import Refusal, Router
 from assistant_gateway.store import Effect, Store
 from assistant_gateway.store.controls import REVISED, STOPPED
 from assistant_gateway.store.text import clean
 from assistant_gateway.values import (
-    Answer,
     Busy,
     Command,
     Conversation,
@@ -34,10 +33,8 @@ from assistant_gateway.values import (
     Item,
     Lane,
     Message,
-    MessageState,
     Rating,
     Routed,
-    RunStatus,
     User,
 )
 
@@ -76,7 +73,7 @@ class Inbox:
     ) -> None:
         self._store = store
         self._router = router
-        self._journals = journals
+        self._following = Following(store, journals)
         self._watch = watch
         self._cap = cap
         self._wake = wake
@@ -138,27 +135,16 @@ class Inbox:
 
     async def message(self, conversation_adapter: str, tenant: str, message_id: str) -> Message | None:
         found = await self._store.find_message(conversation_adapter, tenant, message_id)
-        return await self._with_answer(found) if found is not None else None
+        return await self._following.with_answer(found) if found is not None else None
 
     async def takes_part(self, conversation: Conversation) -> bool:
         return await self._store.knows_topic(conversation)
 
     async def answered(self, message: Message, *, timeout: float) -> Message:
-        if message.state is MessageState.MERGED or message.answer is None:
-            journal = await self._live_journal(message)
-            if journal is not None:
-                # Not `wait_for`: before Python 3.12 it may lose a cancellation.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(timeout):
-                        await journal.wait_closed()
-        return await self._with_answer(await self._store.message(message.id) or message)
+        return await self._following.answered(message, timeout=timeout)
 
-    async def events(self, message: Message, *, after: int = 0) -> AsyncIterator[JournalEntry]:
-        journal = await self._live_journal(message)
-        if journal is None:
-            journal = await self._kept_journal(message)
-        async for entry in journal.follow(after):
-            yield entry
+    def events(self, message: Message, *, after: int = 0) -> AsyncIterator[JournalEntry]:
+        return self._following.events(message, after=after)
 
     async def stop(self, conversation: Conversation, user: User, *, run_id: str = "") -> bool:
         return await self.stop_lane(self._routed(conversation, user).lane, run_id=run_id)
@@ -231,21 +217,15 @@ class Inbox:
         if message is None or message.inbound.conversation.channel != conversation.channel:
             return
         effect = await self._store.revise(message.id, text, reason=reason)
-        answers = message.merged_into or message.id
-        match effect:
-            case Effect.NOTHING:
-                return
-            case Effect.WITHDRAWN:
-                journal = self._journals.get(message.id)
-                if journal is not None:
-                    journal.close(None, Answer("", RunStatus.CANCELLED))
-                    self._journals.drop(message.id)
-            case Effect.REVISED:
-                self._stop(message.lane_id, REVISED, answers)
-            case Effect.STOPPED:
-                self._stop(message.lane_id, reason, answers)
-            case Effect.CHANGED:
-                pass
+        if effect is Effect.NOTHING:
+            return
+        if effect in (Effect.REVISED, Effect.STOPPED):
+            # Read anew: it may have been merged into another one since.
+            now = await self._store.message(message.id) or message
+            why = REVISED if effect is Effect.REVISED else reason
+            self._stop(now.lane_id, why, now.merged_into or now.id)
+        elif effect is Effect.WITHDRAWN:
+            self._following.withdrawn(message)
         self._wake()
         self._log.info(f"message.{reason}", message=message.id, effect=effect.value)
 
@@ -270,47 +250,6 @@ class Inbox:
         if isinstance(routed, Refusal):
             raise NotAllowed(routed.reason)
         return routed
-
-    async def _with_answer(self, message: Message) -> Message:
-        """A merged message with the run and the answer that it shares."""
-        if message.merged_into is None:
-            return message
-        target = await self._store.message(message.merged_into)
-        return replace(message, run=target.run, answer=target.answer) if target is not None else message
-
-    async def _live_journal(self, message: Message) -> Journal | None:
-        """The journal that is being written; None when the message is answered."""
-        # Taken before the look at the store: an answer that comes in between closes it. Whoever finds
-        # it open must look for himself: another reader may have opened it for an answered message.
-        journal = self._journals.open(message)
-        now = await self._store.message(message.id) or message
-        if now.state is MessageState.MERGED and now.merged_into is not None:
-            target = await self._store.message(now.merged_into)
-            live = await self._live_journal(target) if target is not None else None
-            if live is not None and not journal.closed:
-                journal.forward(live)
-            self._journals.drop(message.id)
-            return journal if live is not None else None
-        if now.answer is not None or now.state.is_final:
-            self._journals.drop(message.id)
-            return None
-        return journal
-
-    async def _kept_journal(self, message: Message) -> Journal:
-        """The journal of an answered message, from the store."""
-        now = await self._store.message(message.id) or message
-        kept = await self._store.journal(now.id)
-        if kept is not None:
-            return Journal.load(now, kept)
-        journal = Journal(now)
-        target = await self._store.message(now.merged_into) if now.merged_into is not None else None
-        if target is not None:
-            journal.forward(await self._kept_journal(target))
-        else:
-            # It was given up or withdrawn before anything could be said.
-            status = RunStatus.CANCELLED if now.state is MessageState.CANCELLED else RunStatus.FAILED
-            journal.close(now.run, now.answer or Answer("", status))
-        return journal
 
 
 def cleaned(inbound: Inbound) -> Inbound:
