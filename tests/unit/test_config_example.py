@@ -30,10 +30,14 @@ ENVIRON = {
     "SLACK_BOT_TOKEN": "xoxb-canary-1234",
     "SLACK_APP_TOKEN": "xapp-canary-1234",
     "SLACK_SIGNING_SECRET": "canary-1234",
+    "SLACK_CLIENT_SECRET": "canary-1234",
+    "SLACK_ENCRYPTION_KEY": "Y2FuYXJ5IDEyMzQgY2FuYXJ5IGFiY2QgY2FuYXJ5IDU=",
+    "OLD_SLACK_ENCRYPTION_KEY": "Y2FuYXJ5IDEyMzQgY2FuYXJ5IGFiY2QgY2FuYXJ5IDY=",
 }
 # Where no default can be written down: none at all, or a secret's reference. The example shows a value.
 ILLUSTRATED = {"api_key", "default_headers", "max_output_tokens", "adapter", "tenant", "channel", "users"}
 ILLUSTRATED |= {"secret", "secrets", "token"} | {"bot_token", "app_token", "signing_secret", "channels"}
+ILLUSTRATED |= {"client_id", "old_encryption_keys"}
 
 
 def uncommented() -> str:
