@@ -8,27 +8,25 @@ is on disk before Slack is told that the click was taken, and told to its person
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
 
 from assistant_gateway.adapter import Intake
-from assistant_gateway.errors import AdapterError, NotAllowed
-from assistant_gateway.values import Command, Conversation, Inbound, JsonObject, Rating, User
-from assistant_gateway_slack import dialogs
+from assistant_gateway.errors import NotAllowed
+from assistant_gateway.values import Command, Conversation, Inbound, Rating, User
+from assistant_gateway_slack import buttons, dialogs
 from assistant_gateway_slack.asides import Aside
 from assistant_gateway_slack.bolt import TAKEN, Acknowledgement, form_error
-from assistant_gateway_slack.buttons import FEEDBACK, REGENERATE, STOP, rated
 from assistant_gateway_slack.identity import Identity
+from assistant_gateway_slack.opening import open_dialog
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.said import ADAPTER, ID, TS, is_direct, topic_of
 from assistant_gateway_slack.settings import SlackSettings
 from assistant_gateway_slack.shapes import Json, table, tables, text
 from assistant_gateway_slack.web import Web
 
-PATIENCE = 1.5  # seconds for opening a dialog; its trigger lives 3
-OURS = frozenset({STOP, REGENERATE, FEEDBACK})
+OURS = frozenset({buttons.STOP, buttons.REGENERATE, buttons.FEEDBACK})
 OVER = "That answer is complete already."
 UNKNOWN = "That answer is not known any more."
 THANKS = "Thank you, that was noted."
@@ -68,12 +66,12 @@ class Clicks:
         message = table(payload.get("message"))
         topic = topic_of(text(message.get("ts")), text(message.get("thread_ts")), begins=False)
         where = Conversation(ADAPTER, me.team_id, text(channel.get("id")), topic)
-        user = await self._people.presser(payload, me)
-        if not self._settings.admits(
-            user.id, where.channel, direct=is_direct(where.channel, text(channel.get("name")))
-        ):
+        pressed_by = text(table(payload.get("user")).get("id"))
+        direct = is_direct(where.channel, text(channel.get("name")))
+        if not self._settings.admits(pressed_by, where.channel, direct=direct):
             self._log.info("slack.click_refused", channel=where.channel)
             return TAKEN
+        user = await self._people.presser(payload, me)
         try:
             told = await self._do(payload, pressed[0], where, user, intake)
         except NotAllowed as error:
@@ -93,6 +91,11 @@ class Clicks:
         if not words:
             return TAKEN
         where = Conversation(ADAPTER, me.team_id, kept.get("channel", ""), kept.get("topic", ""))
+        writer = text(table(payload.get("user")).get("id"))
+        if not self._settings.admits(
+            writer, where.channel, direct=is_direct(where.channel, kept.get("kind", ""))
+        ):
+            return TAKEN
         user = await self._people.presser(payload, me)
         try:
             known = await intake.feedback(where, user, kept.get("run", ""), Rating.BAD, words)
@@ -104,28 +107,22 @@ class Clicks:
         """Do what a button is for; what to tell its person."""
         value = text(action.get("value"))
         match action.get("action_id"):
-            case "assistant_stop":
+            case buttons.STOP:
                 return "" if await intake.stop(where, user, run_id=value) else OVER
-            case "assistant_regenerate":
+            case buttons.REGENERATE:
                 return await intake.command(_again(payload, action, where, user), run_id=value)
-        if (thumb := rated(value)) is None:
+        if (thumb := buttons.rated(value)) is None:
             return UNKNOWN
         rating, run_id = thumb
         if not await intake.feedback(where, user, run_id, rating):
             return UNKNOWN
         if rating is Rating.BAD:
-            kept = {"channel": where.channel, "topic": where.topic, "run": run_id}
-            await self._open(text(payload.get("trigger_id")), dialogs.comment_dialog(kept))
+            kind = text(table(payload.get("channel")).get("name"))
+            kept = {"channel": where.channel, "kind": kind[:80], "topic": where.topic, "run": run_id}
+            # The rating stands already; without the dialog there is only no comment.
+            await open_dialog(self._web, text(payload.get("trigger_id")), dialogs.comment_dialog(kept))
             return ""
         return THANKS
-
-    async def _open(self, trigger_id: str, dialog: JsonObject) -> None:
-        """The rating stands already; without the dialog there is only no comment."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._web.write("views.open", {"trigger_id": trigger_id, "view": dialog}, once=True)
-        except (AdapterError, TimeoutError) as error:
-            self._log.warning("slack.dialog_failed", error=str(error) or "timeout")
 
 
 def _is_genuine(payload: Json, action: Json, me: Identity) -> bool:

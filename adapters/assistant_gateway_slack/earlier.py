@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from assistant_gateway.errors import AdapterError
-from assistant_gateway_slack.history import History
+from assistant_gateway_slack.history import History, Unread
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.markup import mentioned, readable
 from assistant_gateway_slack.people import People
@@ -45,8 +45,9 @@ class Earlier:
         try:
             async with asyncio.timeout(PATIENCE):
                 found = await self._history.before(said.conversation, said.ts, self._settings.history)
-        except (AdapterError, TimeoutError) as error:
-            self._log.warning("slack.thread_unread", channel=said.channel, error=str(error) or "timeout")
+        except (AdapterError, TimeoutError, Unread) as error:
+            reason = str(error) or type(error).__name__
+            self._log.warning("slack.thread_unread", channel=said.channel, error=reason)
             return ""
         spoken = [each for each in found if self._counts(each, me)]
         named = [text(each.get("user")) for each in spoken]

@@ -47,6 +47,7 @@ class History:
         The newest *limit* messages of a thread that are older than *ts*, oldest first, and its root.
 
         Raises:
+            Unread: There are more than 2,000.
             AdapterError: Slack does not show them.
         """
         found: list[Json] = []
@@ -62,8 +63,8 @@ class History:
             found += [each for each in tables(told.get("messages")) if text(each.get("ts")) < ts]
             cursor = text(table(told.get("response_metadata")).get("next_cursor"))
             if not cursor:
-                break
-        return found[:1] + found[1:][-limit + 1 :] if limit > 1 else found[-1:]
+                return found[:1] + found[1:][-limit + 1 :] if limit > 1 else found[-1:]
+        raise Unread
 
     async def message(self, channel: str, ts: str, thread_ts: str) -> Json:
         """

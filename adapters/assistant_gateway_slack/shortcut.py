@@ -13,7 +13,7 @@ import structlog
 
 from assistant_gateway.adapter import Intake
 from assistant_gateway.errors import AdapterError, Forbidden
-from assistant_gateway.values import Conversation, JsonObject
+from assistant_gateway.values import Conversation
 from assistant_gateway_slack import dialogs
 from assistant_gateway_slack.asking import NOT_HERE, Asking, Question
 from assistant_gateway_slack.bolt import TAKEN, Acknowledgement, form_error
@@ -21,6 +21,7 @@ from assistant_gateway_slack.earlier import author, quotation
 from assistant_gateway_slack.history import History
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.markup import mentioned
+from assistant_gateway_slack.opening import open_dialog
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.said import ADAPTER, ID, TS, is_direct, topic_of
 from assistant_gateway_slack.settings import SlackSettings
@@ -58,7 +59,7 @@ class Shortcut:
             dialog = dialogs.note_dialog(NOT_HERE)
         else:
             dialog = dialogs.ask_dialog(_kept(place, kind, message))
-        await self._show(text(payload.get("trigger_id")), dialog)
+        await open_dialog(self._web, text(payload.get("trigger_id")), dialog)
         return TAKEN
 
     async def submit(self, view: Json, payload: Json, me: Identity, intake: Intake) -> Acknowledgement:
@@ -107,13 +108,6 @@ class Shortcut:
         ids = [text(message.get("user")), *mentioned(text(message.get("text")))]
         people = await self._people.known([id for id in dict.fromkeys(ids) if id][:20])
         return {id: person.name for id, person in people.items() if person.name}
-
-    async def _show(self, trigger_id: str, dialog: JsonObject) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._web.write("views.open", {"trigger_id": trigger_id, "view": dialog}, once=True)
-        except (AdapterError, TimeoutError) as error:
-            self._log.warning("slack.dialog_failed", error=str(error) or "timeout")
 
 
 def _kept(channel: str, kind: str, message: Json) -> dict[str, str]:

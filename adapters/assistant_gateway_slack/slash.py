@@ -55,7 +55,7 @@ class Slash:
             id=id,
             user=user,
             words=await self._words(said, me),
-            team=text(form.get("user_team_id")) or me.team_id,
+            team=me.team_id,
         )
         told = await self._asking.ask(question, intake)
         return privately(told) if told else TAKEN
