@@ -60,7 +60,7 @@ class Harvest:
     def __init__(self, step: Step, fetch: Fetch) -> None:
         self._step = step
         self._fetch = fetch
-        self._containers = {str(body.get("container_id")) for body in step.items if _ran_code(body)}
+        self._containers = {_container(body) for body in step.items}
         self._cited: dict[tuple[str, str], str] = {}
         self._log = structlog.get_logger()
 
@@ -70,8 +70,7 @@ class Harvest:
             self._note(event.annotation)
         elif type(event) is ItemDone:
             body = event.body
-            if _ran_code(body):
-                self._containers.add(str(body.get("container_id")))
+            self._containers.add(_container(body))
             body, pictures = _without_pictures(body)
             kept = [file for data in pictures if (file := await self._save("", data))]
             for file in kept:
@@ -86,10 +85,9 @@ class Harvest:
 
     def _note(self, annotation: JsonObject) -> None:
         if annotation.get("type") == "container_file_citation":
-            container, id = str(annotation.get("container_id")), str(annotation.get("file_id"))
-            name = annotation.get("filename")
+            container, id, name = (_text(annotation, key) for key in ("container_id", "file_id", "filename"))
             if _ID.fullmatch(container) and _ID.fullmatch(id):
-                self._cited.setdefault((container, id), name if isinstance(name, str) else "")
+                self._cited.setdefault((container, id), name)
 
     async def _fetched(self, container: str, id: str, name: str) -> FileRef | None:
         try:
@@ -107,8 +105,14 @@ class Harvest:
             return None
 
 
-def _ran_code(body: JsonObject) -> bool:
-    return items.kind(body) == "code_interpreter_call"
+def _container(body: JsonObject) -> str:
+    """The container in which a call's code ran; empty for any other item."""
+    return _text(body, "container_id") if items.kind(body) == "code_interpreter_call" else ""
+
+
+def _text(body: JsonObject, key: str) -> str:
+    value = body.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _without_pictures(body: JsonObject) -> tuple[JsonObject, list[bytes]]:
