@@ -4,9 +4,9 @@ What one word of a model's answer costs in CPU time, beside what it costs to rea
     python bench/backend.py [--streams 20] [--deltas 200]
 
 A server in another process streams to N clients at once, 50 words per second each, every word its
-own packet: what a gateway sees. Four readers in turn: aiohttp and json alone (the floor), our
-backend, the SDK's own typed stream over aiohttp, and the same over its default transport. CPU time
-is that of the reading process; the ratio to the floor is taken within one round.
+own packet: what a gateway sees. Readers in turn: aiohttp and json alone (the floor), our
+backend over each of its two wires, the SDK's own typed streams over aiohttp, and over its default
+transport. CPU time is that of the reading process; the ratio to the floor is taken within one round.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from collections.abc import Awaitable, Callable, Mapping
 import aiohttp
 import openai
 from aiohttp import web
+from openai.types.chat import ChatCompletionMessageParam
 from pydantic import SecretStr
 
+from assistant_gateway.backends.chat import ChatBackend, ChatSettings
 from assistant_gateway.backends.responses import ResponsesBackend, ResponsesSettings
 from assistant_gateway.events import TextDelta
 from assistant_gateway.testing.backend import a_step
@@ -61,8 +63,23 @@ async def serve(deltas: int, pace: float) -> None:
         await stream.write_eof()
         return stream
 
+    async def complete(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        await stream.prepare(request)
+        await stream.write(chunk({"role": "assistant", "content": ""}))
+        for _ in range(deltas):
+            if pace:
+                await asyncio.sleep(pace)
+            await stream.write(chunk({"content": WORD}))
+        await stream.write(chunk({}, "stop"))
+        await stream.write(b"data: [DONE]\n\n")
+        await stream.write_eof()
+        return stream
+
     app = web.Application()
     app.router.add_post("/v1/responses", respond)
+    app.router.add_post("/v1/chat/completions", complete)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -73,6 +90,13 @@ async def serve(deltas: int, pace: float) -> None:
 
 def event(number: int, body: Mapping[str, object]) -> bytes:
     return f"event: {body['type']}\ndata: {json.dumps({**body, 'sequence_number': number})}\n\n".encode()
+
+
+def chunk(delta: Mapping[str, object], finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    envelope = {"id": "chatcmpl-" + "x" * 29, "object": "chat.completion.chunk", "created": 1_795_000_000}
+    about = {"model": "m", "service_tier": "default", "system_fingerprint": None, "obfuscation": "x" * 11}
+    return f"data: {json.dumps({**envelope, **about, 'choices': [choice], 'usage': None})}\n\n".encode()
 
 
 async def floor(session: aiohttp.ClientSession, url: str) -> int:
@@ -90,13 +114,19 @@ async def floor(session: aiohttp.ClientSession, url: str) -> int:
     return seen
 
 
-async def ours(backend: ResponsesBackend) -> int:
+async def ours(backend: ResponsesBackend | ChatBackend) -> int:
     return len([e async for e in backend.stream(a_step("Hi", model="m")) if isinstance(e, TextDelta)])
 
 
 async def sdk(client: openai.AsyncOpenAI) -> int:
     stream = await client.responses.create(model="m", input="Hi", stream=True)
     return len([e async for e in stream if e.type == "response.output_text.delta"])
+
+
+async def sdk_chat(client: openai.AsyncOpenAI) -> int:
+    asked: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
+    stream = await client.chat.completions.create(model="m", messages=asked, stream=True)
+    return len([e async for e in stream if e.choices and e.choices[0].delta.content])
 
 
 async def cost(read: Callable[[], Awaitable[int]], streams: int, deltas: int) -> float:
@@ -112,6 +142,7 @@ async def cost(read: Callable[[], Awaitable[int]], streams: int, deltas: int) ->
 
 async def measure(url: str, streams: int, deltas: int, rounds: int) -> None:
     backend = ResponsesBackend("bench", ResponsesSettings(base_url=url, api_key=SecretStr("x")))
+    chat = ChatBackend("bench", ChatSettings(base_url=url, api_key=SecretStr("x"), dialect="vllm"))
     over_aiohttp = openai.AsyncOpenAI(
         base_url=url, api_key="x", max_retries=0, http_client=openai.DefaultAioHttpClient()
     )
@@ -120,7 +151,9 @@ async def measure(url: str, streams: int, deltas: int, rounds: int) -> None:
         readers: dict[str, Callable[[], Awaitable[int]]] = {
             "aiohttp and json": lambda: floor(session, url),
             "our backend": lambda: ours(backend),
+            "our backend, chat": lambda: ours(chat),
             "SDK over aiohttp": lambda: sdk(over_aiohttp),
+            "SDK, chat": lambda: sdk_chat(over_aiohttp),
             "SDK": lambda: sdk(plain),
         }
         costs: dict[str, list[float]] = {name: [] for name in readers}
@@ -131,6 +164,7 @@ async def measure(url: str, streams: int, deltas: int, rounds: int) -> None:
             ratio = statistics.median(a / b for a, b in zip(measured, costs["aiohttp and json"], strict=True))
             print(f"  {name:<18} {statistics.median(measured):7.1f} µs per word   {ratio:4.1f} × the floor")
     await backend.close()
+    await chat.close()
     await over_aiohttp.close()
     await plain.close()
 
