@@ -18,7 +18,7 @@ from types import TracebackType
 import structlog
 
 from assistant_gateway import __version__
-from assistant_gateway.adapter import Adapter, AdapterServices, AddsRoutes, Describes
+from assistant_gateway.adapter import Adapter, AdapterServices, AddsRoutes, Control, Describes
 from assistant_gateway.backend import Backend, WarmsUp
 from assistant_gateway.config import Config, load_config
 from assistant_gateway.errors import StoreError
@@ -207,6 +207,7 @@ class Gateway:
             self.telemetry,
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             handlers=self._handlers,
+            controls=tuple(map(Control, self.config.replies.controls)),
         )
         self.inbox = Inbox(
             self.store,

@@ -19,7 +19,7 @@ from typing import Protocol
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from assistant_gateway.adapter import Adapter
+from assistant_gateway.adapter import Adapter, Control
 from assistant_gateway.config import WorkerSettings
 from assistant_gateway.errors import LeaseLost, Revised, StoreError
 from assistant_gateway.events import RunDone, RunEvent, TextDelta
@@ -69,6 +69,7 @@ class Worker:
         adapters: By name; None where nothing is shown on a platform (the Python API).
         owner: Names this process in leases; unique among all that ever share the store.
         handlers: Follow every run (the user's own, telemetry).
+        controls: The buttons below answers, on platforms that have them.
         retry: Seconds before the second, third … try of a message that failed.
         outage: Seconds that a platform may fail to show a complete answer before it is set aside.
     """
@@ -85,6 +86,7 @@ class Worker:
         *,
         owner: str,
         handlers: Sequence[RunHandler] = (),
+        controls: Sequence[Control] = (),
         retry: Sequence[float] = RETRY,
         outage: float = OUTAGE,
     ) -> None:
@@ -97,6 +99,7 @@ class Worker:
         self._watch = watch
         self._owner = owner
         self._handlers = tuple(handlers)
+        self._controls = tuple(controls)
         self._retry = retry
         self._outage = outage
         self._away: dict[int, float] = {}  # since when an answer could not be shown, by message
@@ -367,6 +370,8 @@ class Worker:
             watch=self._watch,
             pacer=self._pacer,
             keep_file=keep_file,
+            # What the gateway itself says is neither stopped nor said again.
+            controls=self._controls if inbound.command in (None, Command.RETRY) else (),
         )
         try:
             async with working(adapter, target):
@@ -378,8 +383,9 @@ class Worker:
         """Show the complete answer, then let the lane go on."""
         state = _final_state(answer)
         if reply is not None:
+            now = asyncio.get_running_loop().time()
             try:
-                await reply.finish(answer)
+                await reply.finish(answer, searched=now - self._away.get(claim.message.id, now))
             except Undeliverable as refusal:
                 self._log.error("reply.undeliverable", reason=str(refusal))
                 await self._bury(claim)

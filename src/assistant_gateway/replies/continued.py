@@ -300,7 +300,8 @@ class Pager:
         here = self._outline.after(text[self._line_at : known], self._line_at)
         carry = self._carried(here, cut, opened)
         shown = self._shown(text[start:cut], mid_line=mid_line).rstrip()
-        if self._measure(shown + carry.closing) <= self._limit:
+        # What was sent already may leave no room; a stream takes a little more than it is said to.
+        if self._floor > start or self._measure(shown + carry.closing) <= self._limit:
             shown += carry.closing
         self._full.append(Page(text[start:cut], shown, shown))
         self._begins.append(begin)

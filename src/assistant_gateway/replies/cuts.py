@@ -51,7 +51,7 @@ def reopened(text: str, start: int, cut: int, spans: Sequence[Span]) -> list[str
             opened.append(span.marker)
     if opened:
         inner = opened[-1][0]
-        if text[cut] == inner or (inner == "`" and text[start:cut].rstrip().endswith("`")):
+        if text[cut : cut + 1] == inner or (inner == "`" and text[start:cut].rstrip().endswith("`")):
             return None
     return opened
 

@@ -179,7 +179,9 @@ class Posts:
     async def _look_for(self, post: Post) -> Post:
         found = await self._adapter.find(self._target, post.key)
         self._doubtful.discard(post.part)
-        if found is not None:
+        if found is None:
+            self._streaming.forget(post.part)
+        else:
             self._posts[post.part] = post = replace(post, id=found)
             await self._save(post)
         return post

@@ -8,11 +8,12 @@ shows, or which would have to take something back, is stopped as it is; the post
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from assistant_gateway.adapter import Content, Piece, StreamLimits, Task, TaskStatus
+from assistant_gateway.errors import AdapterError, TooLong
 
 OPEN = (TaskStatus.PENDING, TaskStatus.IN_PROGRESS)
 
@@ -50,11 +51,12 @@ class Stream:
         self._limits = limits
         self._began = began
         self._tasks: dict[str, Task] = {}
+        self._was_refused = False
 
     @property
     def room(self) -> int:
         """How much text it takes in all, in UTF-8 bytes."""
-        return self._limits.length - sum(len(task.title.encode()) for task in self._tasks.values())
+        return self._limits.length - sum(map(_size, self._tasks.values()))
 
     def is_worn(self, now: float) -> bool:
         """Whether it should be stopped where a block ends."""
@@ -74,20 +76,31 @@ class Stream:
         """What is to be sent of *view*."""
         if not self.sound or not self._goes_on(view):
             return Piece()
-        room = self._limits.tasks - len(self._tasks)
-        begun = [task for task in view.tasks if task.id not in self._tasks and task.status in OPEN]
-        return Piece(view.firm[len(self.sent) :], (*self._changed(view.tasks), *begun[: max(0, room)]))
+        text = view.firm[len(self.sent) :]
+        return Piece(text, tuple(self._news(view.tasks, text, most=self._limits.tasks)))
 
     def last_piece(self, view: View) -> Piece:
         """What is to be sent before it ends: no task stays open, and none begins."""
-        if not self.sound:
-            return Piece()
-        newest = self._tasks | {task.id: task for task in self._changed(view.tasks)}
+        text = self.piece(view).text
+        newest = self._tasks | {task.id: task for task in self._news(view.tasks, text, most=0)}
         closed = [
             replace(task, status=TaskStatus.COMPLETE) if task.status in OPEN else task
             for task in newest.values()
         ]
-        return Piece(self.piece(view).text, tuple(self._changed(closed)))
+        return Piece(text, tuple(task for task in closed if task != self._tasks[task.id]))
+
+    def refuses(self, piece: Piece, error: AdapterError) -> bool:
+        """Whether its end may be taken without *piece*, after it was refused with: too long, or twice."""
+        is_known = self._was_refused
+        self._was_refused = True
+        if isinstance(error, TooLong) and piece.text:
+            self.sound = False
+            return True
+        if is_known and piece != Piece():
+            self.sound = False
+            self._tasks.clear()
+            return True
+        return False
 
     def went_on(self, piece: Piece) -> None:
         """*piece* was taken."""
@@ -99,5 +112,24 @@ class Stream:
         waits = not view.content.final and self.sent.startswith(view.firm)
         return waits or view.firm.startswith(self.sent)
 
-    def _changed(self, tasks: Iterable[Task]) -> list[Task]:
-        return [task for task in tasks if self._tasks.get(task.id, task) != task]
+    def _news(self, tasks: Iterable[Task], text: str, *, most: int) -> Iterator[Task]:
+        """The *tasks* that have changed, and those that begin while there are less than *most*; what fits."""
+        free = self.room - len((self.sent + text).encode("utf-8", "replace"))
+        known = len(self._tasks)
+        for task in tasks:
+            before = self._tasks.get(task.id)
+            if before is None and (task.status not in OPEN or known >= most):
+                continue
+            more = _size(task) - (_size(before) if before else 0)
+            if more > max(0, free):
+                if before is None:
+                    continue
+                task, more = replace(task, title=before.title), 0
+            if task != before:
+                known += before is None
+                free -= more
+                yield task
+
+
+def _size(task: Task) -> int:
+    return len(task.title.encode("utf-8", "replace"))

@@ -71,6 +71,10 @@ class Streaming:
         """Whether *view* has anything to begin a stream with."""
         return self._new(part).piece(view) != Piece()
 
+    def forget(self, part: int) -> None:
+        """What may have been a stream is not there."""
+        self._parts.discard(part)
+
     def was(self, part: int) -> bool:
         """Whether *part* is, was or may be a stream: it must be mended, not edited."""
         return part in self._parts
@@ -148,12 +152,10 @@ class Streaming:
             raise
         except StreamEnded:
             is_whole = False
-        except AdapterError:
-            if piece != Piece():
-                stream.sound = False
-                return False
-            self._end(post.part)
-            raise
+        except AdapterError as error:
+            if not stream.refuses(piece, error):
+                raise
+            return False
         self._end(post.part)
         return is_whole
 
