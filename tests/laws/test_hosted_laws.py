@@ -46,7 +46,7 @@ outputs: Strategy = st.one_of(
         max_size=3,
     ),
 )
-annotations = shape(
+cited = shape(
     {
         "type": st.sampled_from(
             ["container_file_citation", "url_citation", "file_citation", "file_path", None, 3]
@@ -55,7 +55,7 @@ annotations = shape(
     optional={"container_id": odd, "file_id": odd, "filename": odd, "url": odd, "title": odd},
 )
 parts = shape(
-    {"type": st.just("output_text"), "text": odd}, optional={"annotations": st.lists(annotations, max_size=3)}
+    {"type": st.just("output_text"), "text": odd}, optional={"annotations": st.lists(cited, max_size=3)}
 )
 hosted = shape(
     {
@@ -89,7 +89,7 @@ events = shape(
             ]
         ),
         "item": st.one_of(hosted, hosted, messages),
-        "annotation": annotations,
+        "annotation": cited,
         "delta": st.sampled_from(["", "a", "【1", "†x】"]),
     },
     optional={"output_index": st.sampled_from([0, 1, 2])},
