@@ -2,8 +2,8 @@
 A server of Chat Completions that runs here: `POST /v1/chat/completions`, as strict as the real ones.
 
 It speaks and refuses as the provider whose dialect it is given, says what a script tells it to, and
-can break a stream in every way that was seen. It serves Responses, too. Alone it echoes, and calls a
-function when it is told ``call NAME {"a": 1}``:
+can break a stream in every way that was seen; it answers with streams alone. It serves Responses, too.
+Without a script it echoes, and calls a function when it is told ``call NAME {"a": 1}``:
 
     PYTHONPATH=tests python -m emulators.openai_chat --port 8082 --dialect ollama
 """
@@ -94,6 +94,8 @@ class ChatEmulator(OpenAIEmulator):
             told = None
         try:
             body = check_chat(told, self.rules, models=self._chat_models, context_tokens=self.context_tokens)
+            if not body.get("stream"):
+                raise Refused("This server answers with streams alone.", "stream")
         except Refused as refused:
             return self._refuse(refused)
         self.requests.append(Received(body, dict(request.headers), request.transport))
