@@ -37,7 +37,7 @@ EVENTS = (
     "MESSAGE_DELETE",
     "INTERACTION_CREATE",
 )  # and MESSAGE_DELETE_BULK
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between two tries to connect
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between two tries to connect
 REFUSED_PAUSE = 300.0  # seconds, where only a person can mend it: 1,000 sessions a day may be begun
 DEAF = (
     60.0  # seconds without a connection, after which discord.py's own waiting (up to 17 minutes) is cut short

@@ -167,12 +167,13 @@ async def test_the_lists_are_kept_by_ids() -> None:
     emulator = DiscordEmulator()
     other = emulator.add_channel(emulator.guild, "other").id
     role = emulator.add_role(emulator.guild, "helpers", members=(emulator.bob,))
-    lists: dict[str, object] = {
-        "guilds": [emulator.guild],
-        "channels": [emulator.general],
-        "roles": [role.id],
-    }
-    async with desk(emulator=emulator, users=[], **lists) as bot:
+    async with desk(
+        emulator=emulator,
+        guilds=[emulator.guild],
+        channels=[emulator.general],
+        roles=[role.id],
+        users=[],
+    ) as bot:
         await emulator.say(emulator.general, emulator.ann, f"{bot.mention} Ann has no role")
         await emulator.say(other, emulator.bob, f"{bot.mention} not here")
         await emulator.dm(emulator.bob, "nobody has roles here")
@@ -350,7 +351,7 @@ async def test_a_message_that_the_store_refuses_is_tried_again_in_its_turn() -> 
 
 
 async def test_a_slow_channel_holds_up_no_other() -> None:
-    """While #general's first message can't be written, a direct message can't wait for it: order is a channel's."""
+    """While a message in #general can't be written, a later direct message is accepted."""
     intake = FakeIntake()
     intake.fail_next(StoreUnavailable("disk full"))
     async with desk(intake=intake) as bot:
