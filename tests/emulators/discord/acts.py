@@ -36,6 +36,7 @@ def begin(
         channel=channel,
         data=data,
         created_at=service.clock.now(),
+        deadline=service.clock.now() + service.ack_deadline * service.clock.speed,
         message=message,
     )
     service.interactions[interaction.id] = interaction
@@ -47,7 +48,7 @@ def begin(
 
 
 async def _fail_late(service: Service, interaction: Interaction) -> None:
-    late = asyncio.create_task(service.clock.sleep(service.ack_deadline * service.clock.speed))
+    late = asyncio.create_task(service.clock.sleep(interaction.deadline - service.clock.now()))
     done = asyncio.create_task(interaction.done.wait())
     try:
         await asyncio.wait({late, done}, return_when=asyncio.FIRST_COMPLETED)

@@ -109,11 +109,13 @@ class Feed:
             case "lost":
                 session.next_event(event, data)
             case "late":
-                self._spawn(self._late(session, event, data, fault.seconds), f"late {event}")
+                self._spawn(
+                    self._late(session, event, data, self._clock.now() + fault.seconds), f"late {event}"
+                )
             case "duplicate":
                 for _ in range(1 + fault.copies):
                     session.dispatch(event, data)
 
-    async def _late(self, session: Session, event: str, data: Json, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+    async def _late(self, session: Session, event: str, data: Json, due: float) -> None:
+        await self._clock.sleep(due - self._clock.now())
         session.dispatch(event, data)

@@ -28,6 +28,7 @@ class Interaction:
 
     Attributes:
         data: What the person chose, in Discord's JSON.
+        deadline: Until when it must be acknowledged, in seconds since 1970.
         message: Where a component was clicked.
         heard: Whether a session was there to hear of it.
         state: `failed` is what the person reads as "The application did not respond".
@@ -47,6 +48,7 @@ class Interaction:
     channel: Channel
     data: Json
     created_at: float
+    deadline: float
     message: Message | None = None
     heard: bool = False
     state: Literal["waiting", "acknowledged", "failed"] = "waiting"

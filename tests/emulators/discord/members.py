@@ -21,7 +21,7 @@ def chunks(world: World, payloads: Payloads, session: Session, data: Json) -> It
 
     All members are only for apps with the members intent; some, by name or id, are for everybody.
     """
-    guild = world.guilds.get(string(data.get("guild_id")))
+    guild = world.guilds.get(str(data.get("guild_id")))
     if guild is None or session.app.user_id not in guild.members:
         return
     asked = data.get("user_ids")

@@ -43,8 +43,7 @@ class Rest:
             return _cloudflare()
         fault = self._service.faults.for_call(f"{request.method} {path}")
         if fault is not None and fault.kind in BEFORE:
-            await request.read()
-            self._keep(request, path, "", "", Body(), fault.status, None, fault.kind)
+            self._keep(request, path, "", "", await _readable(request), fault.status, None, fault.kind)
             return await self._break(request, fault, None)
         if fault is not None and fault.kind == "slow":
             await self._service.clock.sleep(fault.seconds)
@@ -116,7 +115,7 @@ class Rest:
             self._service.clock.now(),
             request.method,
             path,
-            route or f"{request.method} {path}",
+            route or _name(request.method, path),
             app,
             body.json,
             files,
@@ -154,6 +153,22 @@ class Rest:
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
+
+
+async def _readable(request: web.Request) -> Body:
+    """What a call says that fails on purpose, if it can be read."""
+    try:
+        return await body_of(request)
+    except Refusal:
+        return Body()
+
+
+def _name(method: str, path: str) -> str:
+    """The route of a call that was not routed, for the record."""
+    try:
+        return find(method, path)[0].name
+    except Refusal:
+        return f"{method} {path}"
 
 
 def _json(answer: object, status: int, headers: dict[str, str]) -> web.Response:

@@ -36,7 +36,7 @@ async def answer(caller: Caller) -> Answer:
         raise Refusal(10062)
     if interaction.state == "acknowledged":
         raise Refusal(40060)
-    if interaction.state == "failed":
+    if interaction.state == "failed" or caller.now >= interaction.deadline:
         raise Refusal(10062)
     kind = _kind(caller.fields.get("type"), interaction)
     _perform(caller, interaction, kind, record(caller.fields.get("data")))
