@@ -93,7 +93,8 @@ class Workspaces:
         """Why it is not known yet where the bot is; empty when it is."""
         if (self.home is not None and self.home.web.known_identity is None) or not self._looked:
             return self._refusal or "connecting…"
-        return f"{len(self._unopened)} {CLOSED}" if self._unopened else ""
+        # Those that can be served must not suffer for the others, which the log names every minute.
+        return f"{len(self._unopened)} {CLOSED}" if self._unopened and not self._rooms else ""
 
     async def at(self, team_id: str) -> Workspace:
         """
@@ -168,15 +169,19 @@ class Workspaces:
         """
         kind = text(table(payload.get("event")).get("type"))
         for team_id in delivered_for(payload) if kind in ENDS else ():
-            room = self._rooms.get(team_id)
-            if room is not None and is_the_end(payload, room.rotation.installation):
-                if room.rotation.installation.refresh_token is not None and await _is_good(room.rotation.web):
-                    return False
-                try:
-                    await self._end(team_id, kind)
-                except StoreError as error:
-                    raise StoreUnavailable("an installation can't be forgotten") from error
-                return True
+            if (room := self._rooms.get(team_id)) is None:
+                continue
+            rotation = room.rotation
+            await rotation.catch_up()  # another process may have installed it anew
+            if not is_the_end(payload, rotation.installation):
+                continue
+            if rotation.installation.refresh_token is not None and await _is_good(rotation.web):
+                continue
+            try:
+                await self._end(team_id, kind)
+            except StoreError as error:
+                raise StoreUnavailable("an installation can't be forgotten") from error
+            return True
         return False
 
     async def close(self) -> None:
