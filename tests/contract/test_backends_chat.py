@@ -285,6 +285,18 @@ async def test_after_its_finish_an_answer_can_break_off(end: Act) -> None:
     assert ("One two three", StepDone()) == (said(events), events[-1])
 
 
+async def test_a_server_that_only_dribbles_after_its_finish_is_not_waited_for() -> None:
+    """Comments for 10 s after the finish: the answer is complete 2 s after its last word."""
+    finish = Event({"choices": [{"delta": {"content": " two"}, "finish_reason": "stop"}]})
+    beats: list[Act] = [Raw(b": beat\n\n")] * 500
+    async with speaking(Script([Say("One"), finish, *beats], pace=0.02)) as (server, backend):
+        events = await collect(backend)
+        async with asyncio.timeout(5):
+            await server.gone.wait()
+
+    assert ("One two", StepDone()) == (said(events), events[-1])
+
+
 @pytest.mark.parametrize(
     ("finish", "reason"),
     [("max_output_tokens", "max_output_tokens"), ("content_filter", "content_filter")],
@@ -688,6 +700,16 @@ async def test_a_refused_picture_does_not_spoil_the_thread() -> None:
 
     assert (1, 1) == (len(server.refused), len(server.requests))
     assert "a.png" in str(sent(server))
+
+
+async def test_a_failing_server_is_not_asked_without_the_picture() -> None:
+    """500 says nothing of the picture: the step is the runner's to try again, as it is."""
+    message = items.user_message("Look", [FileRef("f", "a.png", "image/png", 24)])
+    async with speaking(Http(500, wrong("Oh."))) as (server, backend):
+        error, _ = await fault(backend, replace(a_step(message, files={"f": PNG}), model=MODEL))
+
+    assert BackendUnavailable is type(error)
+    assert 1 == len(server.requests)
 
 
 async def test_what_a_model_wrote_wrong_can_be_sent_again() -> None:

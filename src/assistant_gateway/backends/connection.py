@@ -203,8 +203,8 @@ class Connection:
             BackendError: The provider failed, fell silent or broke off.
         """
         reader = EventReader()
+        now = asyncio.get_running_loop().time
         with self._telling_what_broke(reading):
-            now = asyncio.get_running_loop().time
             signs, heard = 0, now()
             async for chunk in chunks:
                 for event in _events(chunk, reader, reading):
@@ -215,12 +215,16 @@ class Connection:
                     signs, heard = reader.signs, now()
                 elif now() - heard > self._settings.timeout:
                     raise StreamCut(self._silent())
-        while reading.settled and not reading.done and (chunk := await _more(chunks, PATIENCE)):
+        until = now() + PATIENCE
+        while reading.settled and not reading.done and (chunk := await _more(chunks, until - now())):
             for event in _events(chunk, reader, reading):
+                until = now() + PATIENCE
                 yield event
         for event in reading.end(declared=False):
             yield event
-        while await _more(chunks, LINGER):
+        # A connection whose stream was read to its end is used again.
+        until = now() + LINGER
+        while await _more(chunks, until - now()):
             pass
 
     async def check(self) -> str:
@@ -311,11 +315,7 @@ def _events(chunk: bytes, reader: EventReader, reading: Reading) -> Iterator[Ste
 
 
 async def _more(chunks: AsyncGenerator[bytes, None], seconds: float) -> bytes:
-    """
-    What follows a known outcome; empty where nothing does, or not soon, or the connection breaks.
-
-    A connection whose stream was read to its end is used again.
-    """
+    """What follows a known outcome; empty where nothing does, or not soon, or the connection breaks."""
     import httpx2
 
     try:
