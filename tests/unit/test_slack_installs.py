@@ -16,14 +16,17 @@ from assistant_gateway.errors import Forbidden
 from assistant_gateway.testing.intake import FakeIntake
 from assistant_gateway.values import ReplyTarget
 from assistant_gateway_slack.adapter import SlackAdapter
+from assistant_gateway_slack.install import MOST_USED, USED
 from assistant_gateway_slack.installations import SCOPE
 from assistant_gateway_slack.settings import INSTALL_PATH, REDIRECT_PATH
 from emulators.eventually import eventually
 from emulators.slack import Fault, HandClock
 from fixtures.slack_shop import (
     PUBLIC,
+    Brittle,
     Browser,
     Shop,
+    brittle_in,
     invite,
     open_shop,
     place,
@@ -162,6 +165,31 @@ async def test_a_whole_organisation_is_refused(tmp_path: Path) -> None:
         assert (403, True) == (page.status, "each workspace by itself" in page.text)
         assert set() == await kept(it)
         assert 1 == len(it.slack.calls("auth.revoke"))
+
+
+async def test_a_crowd_at_the_door_does_not_fill_the_store(tmp_path: Path) -> None:
+    """With 1,000 states used in ten minutes the next person is asked to come back; old ones are forgotten."""
+    clock = HandClock()
+    async with shop(tmp_path, clock=clock) as it:
+        for number in range(MOST_USED):
+            await it.store.save_note(USED, str(number), {"at": clock.now()})
+        full = await it.install(it.slack.team)
+        clock.advance(601)
+        free = await it.install(it.slack.team)
+
+        assert (503, 200) == (full.status, free.status)
+        assert 1 == len(await it.store.notes(USED))
+
+
+async def test_when_nothing_can_be_kept_nothing_is_exchanged(tmp_path: Path) -> None:
+    """The disk is full: the person is told, and the code stays unused."""
+    made = list[Brittle]()
+    async with slack_of() as slack, open_shop(slack, tmp_path, notes=brittle_in(made)) as it:
+        made[0].broken = True
+        page = await it.install(slack.team)
+
+        assert (503, True) == (page.status, "Nothing can be kept" in page.text)
+        assert 0 == exchanges(it)
 
 
 @pytest.mark.parametrize("kind", ["error", "http", "refuse", "accept_then_500", "broken_json"])

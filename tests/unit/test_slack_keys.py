@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -191,6 +193,25 @@ async def test_with_another_key_nothing_is_lost_and_everybody_is_told(tmp_path: 
                 assert "1 installations can't be opened" in other.unready()
                 assert "AdapterError" == type(refused.value).__name__
                 assert {team} == set(await it.store.notes(SCOPE))
+
+
+def test_without_what_seals_the_plugin_says_what_to_install() -> None:
+    """The settings are read without cryptography; only building the adapter needs it."""
+    program = """
+import sys
+sys.modules["cryptography"] = None
+from assistant_gateway_slack import plugin
+from assistant_gateway.errors import ConfigError
+settings = plugin.settings.model_validate({"bot_token": "xoxb-1", "app_token": "xapp-1"})
+try:
+    plugin.build(settings, None)
+except ConfigError as error:
+    print(error)
+"""
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "pip install 'assistant-gateway[slack]'" in done.stdout
 
 
 async def test_the_doctor_asks_slack_about_the_client(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from assistant_gateway.adapter import Content, Notes
-from assistant_gateway.errors import Forbidden, StoreUnavailable
-from assistant_gateway.store import Store
-from assistant_gateway.values import JsonObject, ReplyTarget
+from assistant_gateway.adapter import Content
+from assistant_gateway.errors import Forbidden
+from assistant_gateway.values import ReplyTarget
 from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.installations import Installation, Installations
 from assistant_gateway_slack.keys import kept_key
@@ -20,44 +19,10 @@ from assistant_gateway_slack.vault import Vault
 from assistant_gateway_slack.web import Web
 from emulators.eventually import eventually
 from emulators.slack import Fault, HandClock, Manifest, SlackEmulator
-from fixtures.slack_shop import Shop, invite, open_shop, place, slack_of, target
+from fixtures.slack_shop import Brittle, Shop, brittle_in, invite, open_shop, place, slack_of, target
 
 ROTATES = Manifest(view="none", rotates_tokens=True)
 HOURS = 3600.0
-
-
-class Brittle:
-    """Notes that fail to be written while *broken*; *looks* counts looks over all installations."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.broken = False
-        self.looks = 0
-
-    async def note(self, scope: str, key: str) -> JsonObject | None:
-        return await self._store.note(scope, key)
-
-    async def save_note(self, scope: str, key: str, value: JsonObject) -> None:
-        if self.broken:
-            raise StoreUnavailable("the disk is full")
-        await self._store.save_note(scope, key, value)
-
-    async def notes(self, scope: str) -> Mapping[str, JsonObject]:
-        self.looks += 1
-        return await self._store.notes(scope)
-
-    async def forget_note(self, scope: str, key: str) -> None:
-        await self._store.forget_note(scope, key)
-
-
-def brittle_in(made: list[Brittle]) -> Callable[[Store], Notes]:
-    """Puts brittle notes before a store, and into *made*."""
-
-    def put(store: Store) -> Notes:
-        made.append(Brittle(store))
-        return made[-1]
-
-    return put
 
 
 class Late:
