@@ -14,15 +14,18 @@ from urllib.parse import urlsplit
 
 from assistant_gateway_discord.tables import aligned, table_at
 
+QUOTES = 4  # levels of quotations that are looked into
+
 _FENCE = re.compile(r"( {0,3}|(?:[ \t]*(?:[-*+]|[0-9]{1,9}[.)])?[ \t]+))(`{3,}(?=[^`]*$)|~{3,})(.*)")
 _LANGUAGE = re.compile(r"[\w+#.-]+", re.ASCII)
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(?:.+?)(?<!`)\1(?!`)", re.DOTALL)
 _HEADING = re.compile(r"(?m)^( {0,3})#{4,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
 _TOKEN = re.compile(
-    r"(?<!\\)<(?=@[!&]?[0-9]|#[0-9]|a?:\w+:[0-9]|/[^<>\n:]{1,100}:[0-9]|t:-?[0-9]|id:\w)", re.ASCII
+    r"(\\*)(<)(?=@[!&]?[0-9]|#[0-9]|a?:\w+:[0-9]|/[^<>\n:]{1,100}:[0-9]|t:-?[0-9]|id:\w)", re.ASCII
 )
-_SPOILER = re.compile(r"(?<!\\)\|\|")
-_DUNDER = re.compile(r"(?<![\w\\])__(\w+?)__(?!\w)")
+_SPOILER = re.compile(r"(\\*)(\|\|)")
+# __init__.py and x.__init__() are names, as far as can be told; __init__ alone is strong text.
+_DUNDER = re.compile(r"(?<![\w\\])__(\w+?)__(?=\(|\.\w)|(?<=\w\.)__(\w+?)__(?!\w)")
 _STRONG = re.compile(r"(?<![\w\\_])__(?=\S)([^_\n]*?[^\s_])__(?![\w_])")
 _LINK = re.compile(
     r"(!?)\[((?:[^\[\]\n\\]|\\.)*)\]\([ \t]*<?([^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?"
@@ -33,9 +36,13 @@ _ADDRESS = re.compile(r"(?:https?://)?((?:[\w-]+\.)+[a-z]{2,})(?=[/:?#\s]|$)", r
 
 def shown(markdown: str) -> str:
     """What *markdown* is as the content of a message."""
+    return _shown(markdown.split("\n"), QUOTES)
+
+
+def _shown(lines: list[str], quotes: int) -> str:
     parts = []
-    for is_code, lines in _blocks(markdown.split("\n")):
-        parts.append("\n".join(lines) if is_code else _inline("\n".join(lines)))
+    for is_ready, block in _blocks(lines, quotes):
+        parts.append("\n".join(block) if is_ready else _inline("\n".join(block)))
     return "\n".join(parts)
 
 
@@ -44,21 +51,26 @@ def quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.split("\n"))
 
 
-def _blocks(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
-    """The lines of code (tables have become code) and of prose, in turn."""
+def _blocks(lines: list[str], quotes: int) -> Iterator[tuple[bool, list[str]]]:
+    """What is ready (code, tables that have become code, quotations) and prose, in turn; by lines."""
     prose: list[str] = []
     at = 0
     while at < len(lines):
         fence = _FENCE.fullmatch(lines[at])
         rows = 0 if fence else table_at(lines, at)
-        if not (fence or rows):
+        quoted_lines = _quoted_at(lines, at) if quotes else 0
+        if not (fence or rows or quoted_lines):
             prose.append(lines[at])
             at += 1
             continue
         if prose:
             yield False, prose
             prose = []
-        if fence:
+        if quoted_lines:
+            inner = [line[1:].removeprefix(" ") for line in lines[at : at + quoted_lines]]
+            yield True, [quoted(_shown(inner, quotes - 1))]
+            at += quoted_lines
+        elif fence:
             end = _end_of_fence(lines, at + 1, fence[2])
             yield True, _fenced(fence, lines[at + 1 : end])
             at = end + 1
@@ -67,6 +79,14 @@ def _blocks(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
             at += rows
     if prose:
         yield False, prose
+
+
+def _quoted_at(lines: list[str], start: int) -> int:
+    """How many lines from *start* on are a quotation."""
+    end = start
+    while end < len(lines) and lines[end].startswith(">"):
+        end += 1
+    return end - start
 
 
 def _end_of_fence(lines: list[str], start: int, marker: str) -> int:
@@ -98,11 +118,17 @@ def _inline(prose: str) -> str:
 
 def _words(text: str) -> str:
     text = _HEADING.sub(lambda match: f"{match[1]}**{match[2].replace('**', '')}**", text)
-    text = _SPOILER.sub(r"\\|\\|", text)
-    text = _DUNDER.sub(r"\\_\\_\1\\_\\_", text)
+    text = _SPOILER.sub(_escaped, text)
+    text = _DUNDER.sub(lambda match: f"\\_\\_{match[1] or match[2]}\\_\\_", text)
     text = _STRONG.sub(r"**\1**", text)
     text = _LINK.sub(_link, text)
-    return _TOKEN.sub(r"\\<", text)
+    return _TOKEN.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """What would be markup, escaped, unless an odd number of backslashes does so already."""
+    before, token = match.groups()
+    return match[0] if len(before) % 2 else before + "".join(f"\\{each}" for each in token)
 
 
 def _link(match: re.Match[str]) -> str:
