@@ -155,7 +155,7 @@ class Clicks(Gestures):
     def _usable(self, channel: str, user: str) -> Channel:
         place = self.world.channels[channel]
         may = permissions(self.world, user, place, self.clock.now())
-        if not may & Permission.USE_APPLICATION_COMMANDS:
+        if place.archived or not may & Permission.USE_APPLICATION_COMMANDS:
             raise PermissionError(f"{self.world.users[user].name} cannot use commands there")
         return place
 
@@ -210,6 +210,7 @@ class Clicks(Gestures):
             kind = known[name]["type"]
             option: Json = {"name": name, "type": kind}
             if isinstance(value, Attachment):
+                value.channel_id, value.ephemeral = place.id, True
                 self.world.attachments[value.id] = value
                 resolved["attachments"] = {value.id: self.service.payloads.attachment(value)}
                 option["value"] = value.id
