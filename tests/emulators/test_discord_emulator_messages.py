@@ -357,12 +357,13 @@ async def test_only_the_author_edits(emulator: DiscordEmulator, rest: Rest) -> N
 
 
 async def test_bodies_that_are_none(emulator: DiscordEmulator, rest: Rest) -> None:
-    """Broken JSON is 50109, another content type 50035, an unknown path a plain 404, a wrong method 405."""
+    """Broken JSON is 50109, another content type 50035, an unknown path 404, a wrong method 405."""
     path = f"/channels/{emulator.general}/messages"
     broken = await rest.call("POST", path, data=b"{", headers={"Content-Type": "application/json"})
     form = await rest.call("POST", path, data=b"a=b", headers={"Content-Type": "text/plain"})
     unknown = await rest.call("GET", "/nowhere")
+    version = await rest.call("GET", "/../v5/gateway")
     method = await rest.call("PUT", path, {})
 
     assert [(400, 50109), (400, 50035)] == [broken.reason, form.reason]
-    assert [(404, 0), (405, 0)] == [unknown.reason, method.reason]
+    assert [(404, 0), (405, 0), (400, 50041)] == [unknown.reason, method.reason, version.reason]

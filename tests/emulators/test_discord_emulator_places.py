@@ -157,6 +157,38 @@ async def test_archived_threads_take_new_messages_only(emulator: DiscordEmulator
     assert (200, True, (400, 160005)) == (post.status, opened, locked.reason)
 
 
+async def test_threads_are_changed_by_who_may(emulator: DiscordEmulator, rest: Rest) -> None:
+    """Of its own thread the bot changes the name, which is a message of type 4, but not the lock: 50013."""
+    own = await emulator.open_thread(emulator.general, emulator.bot_user, "one")
+    other = await emulator.open_thread(emulator.general, emulator.ann, "two")
+    renamed = await rest.call("PATCH", f"/channels/{own.id}", {"name": "three"})
+    locked = await rest.call("PATCH", f"/channels/{own.id}", {"locked": True})
+    foreign = await rest.call("PATCH", f"/channels/{other.id}", {"name": "four"})
+    emulator.archive(other.id)
+    stranger = await rest.call("PATCH", f"/channels/{other.id}", {"archived": False})
+    await rest.say(other.id, "a")
+    emulator.archive(other.id)
+    follower = await rest.call("PATCH", f"/channels/{other.id}", {"archived": False})
+
+    assert (200, [(4, "three")]) == (renamed.status, [(m.type, m.content) for m in emulator.messages(own.id)])
+    assert [(403, 50013)] * 3 == [locked.reason, foreign.reason, stranger.reason]
+    assert (200, False) == (follower.status, other.archived)
+
+
+async def test_in_a_locked_thread_nothing_is_edited(emulator: DiscordEmulator, rest: Rest) -> None:
+    """Locked while the bot edits: 160005, until it may manage threads."""
+    thread = await emulator.open_thread(emulator.general, emulator.ann, "one")
+    posted = await rest.say(thread.id, "a")
+    path = f"/channels/{thread.id}/messages/{posted['id']}"
+    emulator.archive(thread.id, on=False, locked=True)
+    before = await rest.call("PATCH", path, {"content": "b"})
+    managing = int(Permission.MANAGE_THREADS)
+    emulator.add_role(emulator.guild, "mod", permissions=managing, members=[emulator.bot_user])
+    after = await rest.call("PATCH", path, {"content": "c"})
+
+    assert ((400, 160005), 200) == (before.reason, after.status)
+
+
 async def test_idle_threads_are_archived(emulator: DiscordEmulator, rest: Rest) -> None:
     """After 60 minutes without a message it leaves the active ones for the archive."""
     body = {"name": "one", "type": 11, "auto_archive_duration": 60}

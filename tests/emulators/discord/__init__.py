@@ -5,6 +5,10 @@ It is as strict as the real one where the documentation or a report says how it 
 a rule is an assumption. Alone:
 
     PYTHONPATH=tests python -m emulators.discord --http-port 8091
+
+discord.py is led there by a connector, the one argument of `discord.Client` that decides where calls, the
+gateway and files are (`emulators.discord_client`); or, for the whole process, by `discord.http.Route.BASE`,
+`discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY` and `discord.asset.Asset.BASE`.
 """
 
 from __future__ import annotations

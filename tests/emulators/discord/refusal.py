@@ -46,6 +46,7 @@ REASONS: Mapping[int, tuple[int, str]] = MappingProxyType(
         50025: (401, "Invalid OAuth2 access token"),
         50027: (401, "Invalid Webhook Token"),
         50033: (400, "Invalid Recipient(s)"),
+        50041: (400, "Invalid API version"),
         50083: (400, "Thread is archived"),
         50109: (400, "The request body contains invalid JSON."),
         50278: (403, "Cannot send messages to this user due to having no mutual guilds"),

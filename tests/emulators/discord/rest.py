@@ -59,9 +59,10 @@ class Rest:
         answer: Answer
         archive_idle(self._service)
         try:
+            _check_version(request.match_info.get("version", "10"))
             route, parameters = find(request.method, path)
             owner = self._owner(request, route)
-            headers = self._spend(route, parameters, owner, address)
+            headers = self._spend(route, parameters, owner)
             body = await body_of(request)
             caller = Caller(
                 self._service, route.name, parameters, request.query, body.json, body.files, owner
@@ -90,14 +91,14 @@ class Rest:
             raise plain(401, "Unauthorized")
         return app
 
-    def _spend(
-        self, route: Route, parameters: dict[str, str], owner: App | None, address: str
-    ) -> dict[str, str]:
+    def _spend(self, route: Route, parameters: dict[str, str], owner: App | None) -> dict[str, str]:
         limits = self._service.limits
         if route.token == "bot" and owner is not None:
             limits.spend_global(owner.id)
         major = ":".join(parameters.get(name, "") for name in route.majors)
-        return limits.spend(owner.id if owner is not None else address, route.bucket, major)
+        # A webhook's limit is its token's, whoever calls and with whatever credentials.
+        who = owner.id if owner is not None and route.token == "bot" else ""
+        return limits.spend(who, route.bucket, major)
 
     def _keep(
         self,
@@ -153,6 +154,12 @@ class Rest:
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
+
+
+def _check_version(version: str) -> None:
+    """developers/reference.mdx, "API Versions": 9 and 10 are available, 6 to 8 deprecated."""
+    if not 6 <= int(version) <= 10:
+        raise Refusal(50041)
 
 
 async def _readable(request: web.Request) -> Body:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from emulators.discord import posting
 from emulators.discord.channels import drop
-from emulators.discord.kinds import ChannelType
+from emulators.discord.kinds import ChannelType, MessageType
 from emulators.discord.permissions import Permission
 from emulators.discord.refusal import Refusal, invalid
 from emulators.discord.routes.caller import Answer, Caller, Route
-from emulators.discord.routes.messages import writable
+from emulators.discord.routes.messages import new_message, writable
 from emulators.discord.typing import type_in
 from emulators.discord.world import Channel
 
@@ -43,12 +43,17 @@ async def edit(caller: Caller) -> Answer:
 
 def _edit_thread(caller: Caller, thread: Channel) -> None:
     """
-    "Modify Channel", "Thread": its creator may change it, except that only MANAGE_THREADS opens a lock.
+    developers/topics/threads.mdx, "Editing & Deleting Threads" (2026-08-06).
+
+    Its creator may change it, whoever follows it may take it out of the archive, and only MANAGE_THREADS
+    has to do with locks.
     """
     fields = caller.fields
     manages = bool(caller.may(thread) & Permission.MANAGE_THREADS)
-    opens = fields.get("archived") is False and not thread.locked
-    if not manages and thread.owner_id != caller.app.user_id and not opens:
+    owns = thread.owner_id == caller.app.user_id
+    opens = set(fields) == {"archived"} and fields["archived"] is False
+    follows = caller.app.user_id in thread.thread_members
+    if not (manages or owns or (opens and follows)):
         raise Refusal(50013)
     if thread.locked and not manages:
         raise Refusal(50013)
@@ -56,10 +61,13 @@ def _edit_thread(caller: Caller, thread: Channel) -> None:
         raise Refusal(50083)
     if "name" in fields:
         thread.name = caller.text("name", 1, 100)
+        renamed = new_message(caller, thread)
+        renamed.type, renamed.content = MessageType.CHANNEL_NAME_CHANGE, thread.name
+        posting.place(caller.service, thread, renamed)
     if "auto_archive_duration" in fields:
         thread.auto_archive = archive_after(fields["auto_archive_duration"])
     if isinstance(fields.get("locked"), bool):
-        if not manages and thread.owner_id != caller.app.user_id:
+        if not manages:
             raise Refusal(50013)
         thread.locked = fields["locked"] is True
     if isinstance(fields.get("archived"), bool) and fields["archived"] is not thread.archived:

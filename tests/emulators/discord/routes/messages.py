@@ -122,7 +122,10 @@ def _refer(caller: Caller, channel: Channel, message: Message, fields: Json) -> 
         return
     if not caller.may(channel) & Permission.READ_MESSAGE_HISTORY:
         raise Refusal(160002)
-    found = caller.service.world.message(channel.id, answered) if place == channel.id else None
+    if place != channel.id:
+        told = "Cannot reply to a message in a different channel"
+        raise invalid("message_reference", "REPLIES_CANNOT_REFERENCE_OTHER_CHANNEL", told)
+    found = caller.service.world.message(channel.id, answered)
     if found is None:
         if reference.get("fail_if_not_exists") is False:
             return
@@ -160,6 +163,8 @@ async def edit(caller: Caller) -> Answer:
         raise Refusal(50005)
     if channel.archived:
         raise Refusal(50083)
+    if channel.locked and not caller.may(channel) & Permission.MANAGE_THREADS:
+        raise Refusal(160005)  # no updates in locked threads: topics/threads.mdx; the code is assumed
     if caller.now - message.created_at > OLD:
         caller.service.limits.spend_hidden(
             caller.app.id,
