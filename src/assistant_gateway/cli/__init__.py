@@ -62,6 +62,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
             from assistant_gateway.cli.deliveries import deliveries
 
             return deliveries
+        case "discord":
+            from assistant_gateway.cli.discord import discord
+
+            return discord
         case "slack":
             from assistant_gateway.cli.slack import slack
 

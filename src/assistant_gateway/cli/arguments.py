@@ -58,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
         "--url", type=_public, metavar="URL", help="https://HOST for HTTP; without it Socket Mode"
     )
 
+    discord = commands.add_parser("discord", help="set up the Discord bot").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    invite = discord.add_parser(
+        "invite", parents=[common], help="print the link that brings the bot into a server"
+    )
+    invite.add_argument("--application", type=_id, metavar="ID", help="instead of the one in the bot's token")
+
     config = commands.add_parser("config", help="look at the configuration").add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )
@@ -146,6 +154,12 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100_000:
         raise argparse.ArgumentTypeError("should be a number from 1 to 100000")
     return int(text)
+
+
+def _id(text: str) -> str:
+    if not text.isascii() or not text.isdigit() or len(text) > 20:
+        raise argparse.ArgumentTypeError("should be an id of Discord's, a number")
+    return text
 
 
 def _public(text: str) -> str:
