@@ -16,6 +16,7 @@ from emulators.discord.faults import CallFault
 from emulators.discord_client import Bot, emulator_for_clients, running
 from emulators.discord_raw import Rest, Told
 from emulators.eventually import eventually
+from emulators.slack.shapes import records, string
 
 
 @pytest_asyncio.fixture
@@ -233,6 +234,22 @@ async def test_faults_can_wait_and_strike_by_route(emulator: DiscordEmulator, re
 
     assert ([200, 500, 500, 200], 200) == (posts, read.status)
     assert ["", "error", "error", "", ""] == [each.fault for each in emulator.calls()]
+
+
+async def test_files_fail_too(emulator: DiscordEmulator, rest: Rest) -> None:
+    """The first fetch is a 503, the second has the 3 bytes."""
+    said = await emulator.say(emulator.general, emulator.ann, "", files=[emulator.file("a.txt", b"abc")])
+    told = await rest.call("GET", f"/channels/{emulator.general}/messages/{said.id}")
+    url = string(records(told["attachments"])[0]["url"])
+    emulator.fault(Fault("http", "GET /attachments/*", status=503))
+    answers = []
+    async with aiohttp.ClientSession() as session:
+        for _ in range(2):
+            async with session.get(url) as answer:
+                answers.append((answer.status, await answer.read()))
+
+    assert 503 == answers[0][0]
+    assert (200, b"abc") == answers[1]
 
 
 async def test_a_slow_call_is_done_late(emulator: DiscordEmulator, rest: Rest) -> None:

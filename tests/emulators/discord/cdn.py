@@ -15,6 +15,8 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from emulators.discord.address import Addresses
+from emulators.discord.breaking import Breaker
+from emulators.discord.faults import Faults
 from emulators.discord.world import Attachment, World
 from emulators.slack.clock import Clock
 
@@ -31,12 +33,16 @@ class Cdn:
         fetches: Ids of what was fetched, oldest first.
     """
 
-    def __init__(self, world: World, clock: Clock, addresses: Addresses) -> None:
+    def __init__(
+        self, world: World, clock: Clock, faults: Faults, breaker: Breaker, addresses: Addresses
+    ) -> None:
         self.addresses = addresses
         self.lifetime = LIFETIME
         self.fetches: list[str] = []
         self._world = world
         self._clock = clock
+        self._faults = faults
+        self._breaker = breaker
         self._key = secrets.token_bytes(16)
 
     def url(self, attachment: Attachment) -> str:
@@ -54,8 +60,13 @@ class Cdn:
     def _signature(self, path: str, until: str, since: str) -> str:
         return hmac.new(self._key, f"{path} {until} {since}".encode(), hashlib.sha256).hexdigest()
 
-    async def take(self, request: web.Request) -> web.Response:
+    async def take(self, request: web.Request) -> web.StreamResponse:
         """`GET /attachments/{channel}/{id}/{name}`."""
+        fault = self._faults.for_call(f"GET {request.path}")
+        if fault is not None and fault.kind != "slow":
+            return await self._breaker.answer(request, fault)
+        if fault is not None:
+            await self._clock.sleep(fault.seconds)
         attachment = self._world.attachments.get(request.match_info["id"])
         if attachment is None or not self._good(request, attachment):
             return web.Response(status=404, text=GONE)

@@ -164,7 +164,7 @@ class DiscordEmulator(Clicks):
         Raises:
             BaseExceptionGroup: A part of the emulator itself had failed.
         """
-        self._rest.closing.set()
+        self.service.breaker.closing.set()
         try:
             await self.service.close()
         finally:

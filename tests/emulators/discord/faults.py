@@ -45,7 +45,8 @@ class Fault:
     A fault of calls.
 
     Attributes:
-        route: Method and path without ``/api/v10``, with ``*`` for any part: ``PATCH /channels/*``.
+        route: Method and path without ``/api/v10``, with ``*`` for any part: ``PATCH /channels/*``;
+            a file is ``GET /attachments/*``, of which nothing is ever done before it fails.
         times: How many calls it strikes; None for all.
         after: How many calls pass before.
         chance: Probability of striking, 0 to 1.

@@ -8,11 +8,9 @@ was done.
 
 from __future__ import annotations
 
-import asyncio
-import json
-
 from aiohttp import web
 
+from emulators.discord.breaking import as_json, from_cloudflare
 from emulators.discord.buckets import headers_of
 from emulators.discord.channels import archive_idle
 from emulators.discord.faults import BEFORE, Fault
@@ -23,16 +21,12 @@ from emulators.discord.service import Call, Service
 from emulators.discord.uploads import Body, body_of
 from emulators.discord.world import App
 
-HTML = "<!DOCTYPE html><html><head><title>discord.com</title></head><body><h1>{}</h1></body></html>"
-VIA = {"Via": "1.1 google"}  # what discord.py tells Discord's 429 from Cloudflare's by
-
 
 class Rest:
     """Answers calls, and keeps every one of them."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.closing = asyncio.Event()
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """The endpoint of everything under `/api/`."""
@@ -40,11 +34,13 @@ class Rest:
         address = request.remote or ""
         if self._service.limits.is_banned(address) or not request.headers.get("User-Agent"):
             self._keep(request, path, "", "", Body(), 429, None, "banned")
-            return _cloudflare()
+            return from_cloudflare()
         fault = self._service.faults.for_call(f"{request.method} {path}")
         if fault is not None and fault.kind in BEFORE:
             self._keep(request, path, "", "", await _readable(request), fault.status, None, fault.kind)
-            return await self._break(request, fault, None)
+            if fault.status in (401, 403) or (fault.kind == "ratelimited" and fault.scope != "shared"):
+                self._service.limits.count_invalid(address)
+            return await self._service.breaker.answer(request, fault)
         if fault is not None and fault.kind == "slow":
             await self._service.clock.sleep(fault.seconds)
         return await self._answer(request, path, address, fault)
@@ -79,10 +75,9 @@ class Rest:
         told = answer if fault is None or fault.kind == "slow" else None
         kind = fault.kind if fault is not None else ""
         self._keep(request, path, route.name if route else "", app, body, status, told, kind)
-        response = _json(answer, status, headers)
         if fault is not None and fault.kind != "slow":
-            return await self._break(request, fault, response)
-        return response
+            return await self._service.breaker.answer(request, fault)
+        return as_json(answer, status, headers)
 
     def _owner(self, request: web.Request, route: Route) -> App | None:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -127,34 +122,6 @@ class Rest:
         self._service.calls.append(call)
         self._service.changed()
 
-    async def _break(
-        self, request: web.Request, fault: Fault, done: web.Response | None
-    ) -> web.StreamResponse:
-        match fault.kind:
-            case "error":
-                refusal = Refusal(fault.code, status=fault.status)
-                return _json(refusal.body(), fault.status, {})
-            case "ratelimited":
-                return _ratelimited(fault)
-            case "cloudflare":
-                return _cloudflare()
-            case "http" | "accept_then_html":
-                page = HTML.format(f"{fault.status}")
-                return web.Response(text=page, status=fault.status, content_type="text/html", headers=VIA)
-            case "accept_then_500":
-                return _json({"message": f"{fault.status}: Server Error", "code": 0}, fault.status, {})
-            case "empty":
-                return web.Response(body=b"", content_type="application/json", headers=VIA)
-            case "broken_json":
-                return web.Response(body=b'{"id": "1', content_type="application/json", headers=VIA)
-            case "list":
-                return _json([], 200, {})
-            case "hang" | "accept_then_hang":
-                await self.closing.wait()
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response()
-
 
 def _check_version(version: str) -> None:
     """developers/reference.mdx, "API Versions": 9 and 10 are available, 6 to 8 deprecated."""
@@ -176,24 +143,3 @@ def _name(method: str, path: str) -> str:
         return find(method, path)[0].name
     except Refusal:
         return f"{method} {path}"
-
-
-def _json(answer: object, status: int, headers: dict[str, str]) -> web.Response:
-    """JSON without a charset: discord.py takes anything else for text."""
-    if answer is None:
-        return web.Response(status=204, headers=VIA | headers)
-    body = json.dumps(answer).encode()
-    return web.Response(body=body, status=status, content_type="application/json", headers=VIA | headers)
-
-
-def _cloudflare() -> web.Response:
-    """What an address gets that made too many invalid requests: no JSON, and no `Via`."""
-    return web.Response(text="error code: 1015", status=429, headers={"Retry-After": "3600"})
-
-
-def _ratelimited(fault: Fault) -> web.Response:
-    refusal = Limited(fault.retry_after or 0.0, fault.scope)
-    told = refusal.body()
-    if fault.retry_after is None:
-        del told["retry_after"]
-    return _json(told, 429, headers_of(refusal))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from emulators.discord.address import Addresses
+from emulators.discord.breaking import Breaker
 from emulators.discord.buckets import Limits, Rule
 from emulators.discord.cdn import Cdn
 from emulators.discord.faults import Faults
@@ -85,7 +86,8 @@ class Service:
         self.ack_deadline = ack_deadline
         self.unfurls = unfurls
         self.world = World()
-        self.cdn = Cdn(self.world, clock, NOWHERE)
+        self.breaker = Breaker()
+        self.cdn = Cdn(self.world, clock, faults, self.breaker, NOWHERE)
         self.payloads = Payloads(self.world, self.cdn)
         self.gateway = Gateway(
             self.world,
