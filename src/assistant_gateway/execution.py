@@ -112,6 +112,10 @@ class Execution:
         self._documents = documents
         self._breakers = breakers
         self._chain = chain
+        # A backend may be configured under another name than its own.
+        self._models = {
+            backend.name: model for backend, model in zip(chain, settings.models.values(), strict=True)
+        }
         self._settings = settings
         self._claim = claim
         self._run = run
@@ -253,7 +257,7 @@ class Execution:
     async def _next_step(self, backend: Backend) -> Step:
         window = await self._windows.window(
             self._run.thread_id,
-            model=f"{backend.name}/{self._settings.models[backend.name]}",
+            model=f"{backend.name}/{self._models[backend.name]}",
             tokens=self._settings.window_tokens,
             overhead=overhead(self._instructions, self._tools),
         )
@@ -263,7 +267,7 @@ class Execution:
             run_id=self._run.id,
             thread_id=self._run.thread_id,
             index=self._step,
-            model=self._settings.models[backend.name],
+            model=self._models[backend.name],
             instructions=self._instructions,
             items=window,
             load_file=self._load_file,
