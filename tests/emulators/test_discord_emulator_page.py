@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import sys
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 
 import aiohttp
@@ -38,6 +41,13 @@ async def do(emulator: DiscordEmulator, act: str, **given: object) -> Json:
         session.post(f"{emulator.url}/control/{act}", json=given) as answer,
     ):
         return record(await answer.json())
+
+
+def pressed(shown: str, label: str) -> tuple[str, Json]:
+    """What the button *label* sends, and where."""
+    found = re.search(rf'data-act="(\w+)" data-body="([^"]*)">{label}<', shown)
+    assert found is not None
+    return found[1], record(json.loads(unescape(found[2])))
 
 
 async def test_the_page_shows_what_people_see(emulator: DiscordEmulator, rest: Rest) -> None:
@@ -79,6 +89,26 @@ async def test_the_page_shows_what_failed_and_what_is_under_way(
 
     for part in ("The application did not respond", "is thinking…", "Feedback", "gateway is typing…"):
         assert part in shown
+
+
+async def test_buttons_of_the_page_do_what_they_say(emulator: DiscordEmulator, rest: Rest) -> None:
+    """What "Stop" and "Fill in" carry is a click and a dialog that is sent off."""
+    button = {"type": 2, "style": 1, "label": "Stop", "custom_id": "stop"}
+    posted = await rest.say(emulator.general, "working", components=[{"type": 1, "components": [button]}])
+    act, body = pressed(await page(emulator), "Stop")
+    click = record((await do(emulator, act, user=emulator.bob, **body))["result"])
+    field = {"type": 4, "custom_id": "words", "style": 1, "label": "Words"}
+    modal = {"title": "Feedback", "custom_id": "f", "components": [{"type": 1, "components": [field]}]}
+    clicked = emulator.service.interactions[string(click["id"])]
+    await rest.call(
+        "POST", f"/interactions/{clicked.id}/{clicked.token}/callback", {"type": 9, "data": modal}
+    )
+    act, body = pressed(await page(emulator), "Fill in")
+    sent = record((await do(emulator, act, **body | {"values": {"words": "good"}}))["result"])
+
+    assert ("stop", emulator.bob) == (click["name"], click["user"])
+    assert clicked.message is emulator.message(string(posted["id"]))
+    assert ("f", 5, {"words": ""}) == (sent["name"], sent["type"], body["values"])
 
 
 async def test_everything_can_be_done_over_http(emulator: DiscordEmulator) -> None:

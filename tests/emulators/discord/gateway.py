@@ -20,27 +20,16 @@ from emulators.discord.address import Addresses
 from emulators.discord.compression import compressor
 from emulators.discord.connection import LENGTH, Connection
 from emulators.discord.faults import Faults
-from emulators.discord.intents import KNOWN, PRIVILEGED, Intent
+from emulators.discord.intents import Intent
 from emulators.discord.members import chunks
 from emulators.discord.payloads import Payloads
 from emulators.discord.sessions import RESUMABLE, Session
+from emulators.discord.starts import ENDING, Closed, Starts, intents_in, shard_in
 from emulators.discord.world import App, World
 from emulators.slack.clock import Clock
 from emulators.slack.shapes import Json, record, string
 
-IDENTIFIES = 1_000  # in 24 h over all shards
-DAY = 86_400.0
-CONCURRENCY_WINDOW = 5.0  # seconds in which `max_concurrency` shards may identify
 GUILDS_OF_A_SHARD = 2_500
-
-
-class Closed(Exception):
-    """The client did something that ends its connection with *code*."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
 
 
 class Gateway:
@@ -48,6 +37,7 @@ class Gateway:
     The connections and sessions of all apps.
 
     Attributes:
+        starts: How often sessions may be started.
         heartbeat_interval: Seconds of the machine between two heartbeats.
         opened: How many connections there ever were.
         closed: The codes with which the emulator closed connections, oldest first.
@@ -63,6 +53,7 @@ class Gateway:
         changed: Callable[[], None],
         heartbeat_interval: float,
     ) -> None:
+        self.starts = Starts(clock)
         self.sessions: dict[str, Session] = {}
         self.connections: list[Connection] = []
         self.heartbeat_interval = heartbeat_interval
@@ -74,7 +65,6 @@ class Gateway:
         self._faults = faults
         self._addresses = addresses
         self._changed = changed
-        self._identified: dict[tuple[str, int], float] = {}
 
     def live_sessions(self, app: App | None = None) -> list[Session]:
         """The sessions that get events: connected, or gone so short a time that they may resume."""
@@ -83,18 +73,6 @@ class Gateway:
             if session.connection is None and session.left_at < least:
                 del self.sessions[session.id]
         return [each for each in self.sessions.values() if app is None or each.app is app]
-
-    def start_limit(self, app: App) -> Json:
-        """How many sessions may still be started: "Session Start Limit Structure"."""
-        now = self._clock.now()
-        app.identifies = [each for each in app.identifies if each > now - DAY]
-        after = app.identifies[0] + DAY - now if app.identifies else 0
-        return {
-            "total": IDENTIFIES,
-            "remaining": max(0, IDENTIFIES - len(app.identifies)),
-            "reset_after": int(after * 1_000),
-            "max_concurrency": app.max_concurrency,
-        }
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket endpoint."""
@@ -204,34 +182,26 @@ class Gateway:
         app = self._world.app_of_token(string(data["token"]).removeprefix("Bot "))
         if app is None:
             raise Closed(4004, "Authentication failed.")
-        shard = _shard(data.get("shard", [0, 1]))
+        shard = shard_in(data.get("shard", [0, 1]))
         if len(self._payloads.guilds_of(app)) > GUILDS_OF_A_SHARD * shard[1]:
             raise Closed(4011, "Sharding required.")
-        intents = _intents(data.get("intents"), app)
-        now = self._clock.now()
-        slot = (app.id, shard[0] % app.max_concurrency)
-        if now - self._identified.get(slot, -DAY) < CONCURRENCY_WINDOW:
+        intents = intents_in(data.get("intents"), app)
+        if not self.starts.admits(app, shard[0]):
             connection.send({"op": 9, "d": False})
             return
-        self._identified[slot] = now
-        await self._count_identify(app)
+        if not self.starts.count(app):
+            await self._end_all(app)
+            raise Closed(4004, "Authentication failed.")
         session = Session(secrets.token_hex(16), app, shard, intents, connection=connection)
         self.sessions[session.id] = session
         connection.session = session
         self._welcome(session)
 
-    async def _count_identify(self, app: App) -> None:
-        """The 1,001st in 24 h ends all sessions and resets the token: "Session Start Limit"."""
-        left = self.start_limit(app)["remaining"]
-        app.identifies.append(self._clock.now())
-        if left:
-            return
-        app.token = f"{app.token}-reset"
+    async def _end_all(self, app: App) -> None:
         for session in self.live_sessions(app):
             del self.sessions[session.id]
             if session.connection is not None:
                 await session.connection.close(4004, "Authentication failed.")
-        raise Closed(4004, "Authentication failed.")
 
     def _welcome(self, session: Session) -> None:
         app = session.app
@@ -325,22 +295,3 @@ class Gateway:
             if session.connection is not None:
                 session.connection.session = None
         self.sessions.clear()
-
-
-ENDING = frozenset({4003, 4004, 4005, 4007, 4009, 4010, 4011, 4012, 4013, 4014})
-
-
-def _shard(given: object) -> tuple[int, int]:
-    match given:
-        case [int(number), int(shards)] if 0 <= number < shards:
-            return number, shards
-    raise Closed(4010, "Invalid shard.")
-
-
-def _intents(given: object, app: App) -> Intent:
-    if not isinstance(given, int) or given < 0 or given & ~int(KNOWN):
-        raise Closed(4013, "Invalid intent(s).")
-    intents = Intent(given)
-    if intents & PRIVILEGED & ~Intent(app.privileged):
-        raise Closed(4014, "Disallowed intent(s).")
-    return intents

@@ -52,8 +52,10 @@ document.addEventListener('click', event => {
   if (data.act) {
     event.preventDefault();
     const body = JSON.parse(data.body);
-    if (data.ask) body[data.ask] = {[data.field]: prompt(data.field) || ''};
-    send(data.act, {user: form.user.value, ...body});
+    if (data.act === 'click') body.user = form.user.value;
+    for (const field of Object.keys(body.values || {}).filter(() => data.act === 'submit'))
+      body.values[field] = prompt(field) || '';
+    send(data.act, body);
   }
   if (data.answer) form.reply_to.value = data.answer;
 });
@@ -137,16 +139,13 @@ class Page:
         if interaction.modal is None or self._submitted(interaction):
             return ""
         title = escape(string(interaction.modal.get("title")))
-        fields = [
-            string(each.get("custom_id"))
+        fields: Json = {
+            string(each.get("custom_id")): ""
             for each in nested(records(interaction.modal.get("components")))
             if each.get("custom_id")
-        ]
-        buttons = "".join(
-            _button(f"Fill in {each}", "submit", {"interaction": interaction.id}, ask="values", field=each)
-            for each in fields
-        )
-        return f"<article><small>{who} sees a dialog:</small> <b>{title}</b> {buttons}</article>"
+        }
+        button = _button("Fill in", "submit", {"interaction": interaction.id, "values": fields})
+        return f"<article><small>{who} sees a dialog:</small> <b>{title}</b> {button}</article>"
 
     def _submitted(self, interaction: Interaction) -> bool:
         assert interaction.modal is not None
@@ -213,10 +212,9 @@ def _buttons(message: Message) -> Iterable[str]:
             yield _button(string(option.get("label")), "click", chosen)
 
 
-def _button(label: str, act: str, body: Json, *, ask: str = "", field: str = "") -> str:
-    more = f' data-ask="{ask}" data-field="{escape(field)}"' if ask else ""
+def _button(label: str, act: str, body: Json) -> str:
     told = escape(json.dumps(body))
-    return f'<button data-act="{act}" data-body="{told}"{more}>{escape(label)}</button>'
+    return f'<button data-act="{act}" data-body="{told}">{escape(label)}</button>'
 
 
 def _options(choices: Iterable[tuple[str, str]]) -> str:

@@ -79,7 +79,7 @@ async def gateway_bot(caller: Caller) -> Answer:
     return {
         "url": caller.service.cdn.addresses.gateway,
         "shards": caller.app.shards or guilds // 1_000 + 1,
-        "session_start_limit": caller.service.gateway.start_limit(caller.app),
+        "session_start_limit": caller.service.gateway.starts.limit(caller.app),
     }
 
 

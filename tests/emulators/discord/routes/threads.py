@@ -9,8 +9,8 @@ from emulators.discord import posting, sizes
 from emulators.discord.channels import open_thread
 from emulators.discord.kinds import ChannelType
 from emulators.discord.mentions import EVERYTHING
-from emulators.discord.payloads import stamp
 from emulators.discord.permissions import Permission
+from emulators.discord.place_payloads import stamp
 from emulators.discord.refusal import Refusal, required
 from emulators.discord.routes.caller import Answer, Caller, Route
 from emulators.discord.routes.channels import archive_after
