@@ -108,7 +108,7 @@ def emulator_for_clients(**options: object) -> DiscordEmulator:
 
 @contextlib.asynccontextmanager
 async def running(emulator: DiscordEmulator, client: discord.Client) -> AsyncIterator[asyncio.Task[None]]:
-    """*client* logged in and ready."""
+    """*client* logged in and ready; the task ends as its `start` does."""
     async with client:
         task = asyncio.create_task(client.start(emulator.bot_token), name="discord.py")
         try:
@@ -123,8 +123,7 @@ async def running(emulator: DiscordEmulator, client: discord.Client) -> AsyncIte
             await client.close()
             await asyncio.wait({task}, timeout=5)
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, discord.DiscordException):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def _ready(client: discord.Client) -> None:

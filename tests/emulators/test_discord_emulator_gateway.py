@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Callable
 
 import aiohttp
@@ -366,6 +367,17 @@ async def test_discord_py_leaves_a_connection_that_went_silent() -> None:
 
             assert ["late"] == [each.content for each in bot.heard]
             assert 1 == len(emulator.app.identifies)
+
+
+async def test_discord_py_ends_with_what_it_cannot_read() -> None:
+    """Bytes that are no zlib stream come out of `start` as zlib.error: it has to be started again."""
+    async with emulator_for_clients() as emulator:
+        bot = Bot(emulator)
+        async with running(emulator, bot) as started:
+            emulator.send_garbage()
+
+            with pytest.raises(zlib.error):
+                await started
 
 
 async def test_discord_py_runs_sharded() -> None:

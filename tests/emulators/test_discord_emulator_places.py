@@ -76,6 +76,16 @@ async def test_a_timed_out_bot_only_reads(emulator: DiscordEmulator, rest: Rest)
     assert ((403, 50013), 200, 200) == (post.reason, read.status, later.status)
 
 
+async def test_the_text_of_a_voice_channel_needs_connect(emulator: DiscordEmulator, rest: Rest) -> None:
+    """With CONNECT a post passes, without it the channel is not to be seen."""
+    voice = emulator.add_channel(emulator.guild, "talk", kind=ChannelType.VOICE).id
+    before = await rest.say(voice, "a")
+    emulator.forbid(voice, emulator.bot_user, Permission.CONNECT)
+    after = await rest.say(voice, "a")
+
+    assert (200, (403, 50001)) == (before.status, after.reason)
+
+
 async def test_roles_and_overwrites_add_up(emulator: DiscordEmulator) -> None:
     """Denied to everybody, allowed to a role: only its members write there."""
     role = emulator.add_role(emulator.guild, "staff", members=[emulator.bob])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SENDS = 120
 WINDOW = 60.0  # seconds
 LENGTH = 4_096  # bytes
-GARBAGE = b"\x00\xff{garbage"
+GARBAGE = b"\xff{garbage\x00\x00\xff\xff"  # neither JSON nor zlib
 
 
 class Connection:
@@ -67,7 +67,7 @@ class Connection:
         self._waiting.put_nowait(json.dumps(message).encode())
 
     def send_garbage(self) -> None:
-        """Send what is no JSON."""
+        """Send what is neither JSON nor rightly compressed."""
         self._waiting.put_nowait(GARBAGE)
 
     async def write(self) -> None:
@@ -81,10 +81,10 @@ class Connection:
                 return  # the reader sees the end, too
 
     async def _write(self, message: bytes) -> None:
-        if self._compressor is not None:
-            await self.socket.send_bytes(self._compressor.frame(message))
-        elif message == GARBAGE:
+        if message == GARBAGE:
             await self.socket.send_bytes(message)
+        elif self._compressor is not None:
+            await self.socket.send_bytes(self._compressor.frame(message))
         else:
             await self.socket.send_str(message.decode())
 

@@ -280,7 +280,7 @@ class DiscordEmulator(Clicks):
             connection.muted = True
 
     def send_garbage(self) -> None:
-        """Send every client what is no JSON."""
+        """Send every client what is neither JSON nor rightly compressed."""
         for connection in self.service.gateway.connections:
             connection.send_garbage()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-from emulators.discord.kinds import THREADS
+from emulators.discord.kinds import THREADS, ChannelType
 from emulators.discord.world import Channel, Guild, Member, World
 
 
@@ -80,6 +80,8 @@ def permissions(world: World, user_id: str, channel: Channel, now: float) -> Per
         may_send = bool(allowed & Permission.SEND_MESSAGES)
     if not allowed & Permission.VIEW_CHANNEL:
         return NONE
+    if place.type == ChannelType.VOICE and not allowed & Permission.CONNECT:
+        return NONE  # "Implicit Permissions": its text needs CONNECT, too
     # "Implicit Permissions": who cannot write can neither mention everyone nor attach nor embed.
     return allowed if may_send else allowed & ~(_SEND | Permission.MENTION_EVERYONE | _WITH_MESSAGES)
 

@@ -1,5 +1,5 @@
 """
-Messages: developers/resources/message.mdx, "Get Channel Messages" to "Bulk Delete Messages", 2026-08-06.
+Messages: developers/resources/message.mdx, "Get Channel Messages" to "Delete Message", 2026-08-06.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reactions: developers/resources/message.mdx, "Create Reaction" to "Delete All Reactions", 2026-08-06."""
+"""Reactions: developers/resources/message.mdx, "Create Reaction" to "Get Reactions", 2026-08-06."""
 
 from __future__ import annotations
 
