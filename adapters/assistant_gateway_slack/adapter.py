@@ -1,5 +1,5 @@
 """
-Slack as a platform: messages come in over Socket Mode or HTTP, answers are posts that grow by edits.
+Slack as a platform: messages come in over Socket Mode or HTTP, answers are posts that grow.
 
 What is heard and said in a workspace is `workspace.Workspace`'s; this finds the workspace, keeps the
 app's connections, and tells what people are told beside their answers.
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
 
 import structlog
 from aiohttp import web
@@ -18,12 +17,15 @@ from aiohttp import web
 from assistant_gateway.adapter import (
     AdapterServices,
     Budget,
+    CallKind,
     Content,
     Finding,
     Intake,
     Limits,
+    Piece,
+    StreamLimits,
 )
-from assistant_gateway.errors import AdapterError, ConfigError
+from assistant_gateway.errors import AdapterError, ConfigError, StreamRefused
 from assistant_gateway.values import Conversation, JsonObject, ReplyTarget
 from assistant_gateway_slack.api import TIMEOUT, Api
 from assistant_gateway_slack.asides import Aside
@@ -35,12 +37,15 @@ from assistant_gateway_slack.installations import Installations
 from assistant_gateway_slack.keys import kept_key, key_of
 from assistant_gateway_slack.markup import MARKDOWN_LENGTH
 from assistant_gateway_slack.oauth import OAuth
+from assistant_gateway_slack.orphans import Orphans
 from assistant_gateway_slack.routes import Routes
 from assistant_gateway_slack.said import ADAPTER
 from assistant_gateway_slack.sessions import Sessions
 from assistant_gateway_slack.settings import VARIABLES, SlackSettings
 from assistant_gateway_slack.shapes import Json
 from assistant_gateway_slack.sockets import Socket
+from assistant_gateway_slack.streams import LASTING
+from assistant_gateway_slack.streams import limits as stream_limits
 from assistant_gateway_slack.vault import Vault
 from assistant_gateway_slack.web import Web
 from assistant_gateway_slack.workspace import Workspace
@@ -49,6 +54,7 @@ from assistant_gateway_slack.workspaces import TICK, Workspaces, delivered_for
 # chat.update: tier 3, 50 a minute for an app in a workspace: docs.slack.dev, "Rate limits", 2026-09-14.
 EDIT_INTERVAL = 1.2  # seconds
 ASIDES = 100  # that wait to be told
+UNSTREAMED = 3600.0  # seconds in which no stream is tried in a channel that has refused one
 
 
 class SlackAdapter:
@@ -82,6 +88,9 @@ class SlackAdapter:
         self._oauth = OAuth(self._api, settings, clock=clock) if settings.client_id else None
         notes = None if services is None else services.notes
         self._sessions = Sessions(settings, self._call, notes)
+        self._orphans = Orphans(self._call)
+        self._refused: dict[tuple[str, str], float] = {}  # until when, by workspace and channel
+        self._clock = clock
         self.typing_seconds = self._sessions.seconds
         vault = installations = None
         if self._oauth is not None and services is not None and notes is not None:
@@ -104,6 +113,7 @@ class SlackAdapter:
             self._log.warning("slack.anyone_may_install", remedy="name the workspaces in [slack] teams")
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_asides(), name="slack:asides")
+            group.create_task(self._orphans.run(), name="slack:orphans")
             group.create_task(self._workspaces.run(), name="slack:workspaces")
             await self._workspaces.ready.wait()
             group.create_task(self._sessions.run(intake), name="slack:sessions")
@@ -152,7 +162,7 @@ class SlackAdapter:
 
     # Out
 
-    def budgets(self, target: ReplyTarget, call: Literal["post", "edit", "delete"]) -> Sequence[Budget]:
+    def budgets(self, target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
         return budgets(target.conversation, call)
 
     async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
@@ -160,6 +170,33 @@ class SlackAdapter:
 
     async def edit(self, target: ReplyTarget, post_id: str, content: Content) -> None:
         await (await self._in(target.conversation)).edit(target, post_id, content)
+
+    def streams(self, target: ReplyTarget) -> StreamLimits | None:
+        where = target.conversation
+        if self._refused.get((where.tenant, where.channel), 0.0) > self._clock():
+            return None
+        return stream_limits(self._settings, target)
+
+    async def start(self, target: ReplyTarget, key: str, piece: Piece) -> str:
+        where = target.conversation
+        try:
+            return await (await self._in(where)).start(target, key, piece)
+        except StreamRefused as refusal:
+            self._log.info("slack.not_streamed", channel=where.channel, reason=str(refusal))
+            if str(refusal) in LASTING:
+                now = self._clock()
+                self._refused = {place: until for place, until in self._refused.items() if until > now}
+                self._refused[where.tenant, where.channel] = now + UNSTREAMED
+            raise
+
+    async def append(self, target: ReplyTarget, post_id: str, piece: Piece) -> None:
+        await (await self._in(target.conversation)).append(target, post_id, piece)
+
+    async def stop(self, target: ReplyTarget, key: str, post_id: str, piece: Piece, content: Content) -> None:
+        await (await self._in(target.conversation)).stop(target, key, post_id, piece, content)
+
+    async def mend(self, target: ReplyTarget, key: str, post_id: str, content: Content) -> None:
+        await (await self._in(target.conversation)).mend(target, key, post_id, content)
 
     async def delete(self, target: ReplyTarget, post_id: str) -> None:
         await (await self._in(target.conversation)).delete(target, post_id)
@@ -191,8 +228,17 @@ class SlackAdapter:
         return await (await self._workspaces.at(team_id)).web.write(method, body)
 
     def _workspace(self, web: Web) -> Workspace:
+        def orphaned(channel: str, ts: str) -> None:
+            if web.known_identity is not None:
+                self._orphans.add(web.known_identity.team_id, channel, ts)
+
         return Workspace(
-            self._settings, web, tell=self._tell, intake=lambda: self._intake, sessions=self._sessions
+            self._settings,
+            web,
+            tell=self._tell,
+            intake=lambda: self._intake,
+            sessions=self._sessions,
+            orphaned=orphaned,
         )
 
     # Asides

@@ -1,26 +1,25 @@
 """
 What Slack allows an app in a workspace, all its answers together.
 
-docs.slack.dev, "Rate limits", 2026-09-14: tier 3 is 50 calls a minute and method; a channel takes a
-post a second, a workspace "several hundred" a minute. The window is not published; a sliding
-minute is the strictest reading.
+docs.slack.dev, "Rate limits", 2026-09-14: tier 2 is 20 calls a minute and method, tier 3 is 50, tier 4
+is 100; a channel takes a post a second, a workspace "several hundred" a minute. The window is not
+published; a sliding minute is the strictest reading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-from assistant_gateway.adapter import Budget
+from assistant_gateway.adapter import Budget, CallKind
 from assistant_gateway.values import Conversation
 
 MINUTE = 60.0  # seconds
-TIER_3 = 50
-BURST = 3  # posts into a channel at once: "short bursts" pass, after which it is one a second
+TIER_2, TIER_3, TIER_4 = 20, 50, 100
+BURST = 5  # posts into a channel at once: "short bursts" pass, after which it is one a second
 POSTS = 200  # a minute and workspace: below "several hundred"
 
 
-def budgets(where: Conversation, call: Literal["post", "edit", "delete"]) -> Sequence[Budget]:
+def budgets(where: Conversation, call: CallKind) -> Sequence[Budget]:
     """The budgets that a call counts against, the narrowest first."""
     scope = f"slack:{where.tenant}"
     match call:
@@ -33,3 +32,9 @@ def budgets(where: Conversation, call: Literal["post", "edit", "delete"]) -> Seq
             return (Budget(f"{scope}:chat.update", TIER_3, MINUTE),)
         case "delete":
             return (Budget(f"{scope}:chat.delete", TIER_3, MINUTE),)
+        case "start":
+            return (Budget(f"{scope}:chat.startStream", TIER_2, MINUTE),)
+        case "append":
+            return (Budget(f"{scope}:chat.appendStream", TIER_4, MINUTE),)
+        case "stop":
+            return (Budget(f"{scope}:chat.stopStream", TIER_2, MINUTE),)

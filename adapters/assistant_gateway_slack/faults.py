@@ -19,13 +19,17 @@ from assistant_gateway.errors import (
     OutcomeUnknown,
     PostGone,
     RateLimited,
+    StreamEnded,
+    StreamOpen,
+    StreamStopped,
     TooLong,
+    Unmendable,
 )
 from assistant_gateway_slack.shapes import table, text
 
 PAUSE = 5.0  # seconds, where Slack limits our rate and does not say for how long
 
-# docs.slack.dev, the errors of chat.postMessage, chat.update and chat.delete, 2026-08-20.
+# docs.slack.dev, the errors of chat.postMessage, chat.update, chat.delete and the streams, 2026-08-20.
 MEANING: Mapping[str, type[AdapterError]] = {
     "message_not_found": PostGone,
     "cant_update_message": PostGone,
@@ -46,6 +50,10 @@ MEANING: Mapping[str, type[AdapterError]] = {
     "team_access_not_granted": Forbidden,
     "msg_too_long": TooLong,
     "msg_blocks_too_long": TooLong,
+    "message_not_in_streaming_state": StreamEnded,
+    "stopped_by_user": StreamStopped,
+    "streaming_state_conflict": StreamOpen,
+    "block_mismatch": Unmendable,
 }
 RATE = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 # "It's possible some aspect of the operation succeeded before the error was raised."

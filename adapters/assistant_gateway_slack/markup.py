@@ -9,7 +9,7 @@ too; entities are not read again as tokens.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from assistant_gateway.values import JsonObject
 
@@ -19,6 +19,7 @@ FLAGS: JsonObject = {"parse": "none", "link_names": False, "unfurl_links": False
 
 _TOKEN = re.compile(r"<([^<>\n]+)>")
 _ENTITY = re.compile(r"&(?=(?:amp|lt|gt);)")
+_PART_OF_ENTITY = re.compile(r"&((?:a|am|amp|l|lt|g|gt)?)\Z")
 _QUOTE = re.compile(r"(?m)^([ \t]*(?:>[ \t]?)*)")
 
 
@@ -75,8 +76,17 @@ def inert(markdown: str) -> str:
     return "\n".join(_inert_line(line) for line in markdown.split("\n"))
 
 
-def _inert_line(line: str) -> str:
-    marker = _QUOTE.match(line)
+def inert_piece(markdown: str, *, begins: bool) -> str:
+    """
+    The same for a piece of a stream, which ends anywhere and *begins* a message or goes on with a line.
+    """
+    first, *others = markdown.split("\n")
+    lines = [_inert_line(first, begins=begins), *map(_inert_line, others)]
+    return _PART_OF_ENTITY.sub(r"&amp;\1", "\n".join(lines))  # the next piece would make it whole
+
+
+def _inert_line(line: str, *, begins: bool = True) -> str:
+    marker = _QUOTE.match(line) if begins else None
     end = marker.end() if marker else 0
     rest = _ENTITY.sub("&amp;", line[end:])
     return line[:end] + rest.replace("<", "&lt;").replace(">", "&gt;")
@@ -89,13 +99,13 @@ def summary(markdown: str) -> str:
     return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") or "…"
 
 
-def message(markdown: str) -> JsonObject:
+def message(markdown: str, below: Iterable[JsonObject] = ()) -> JsonObject:
     """
-    What a post or an edit shows, as `chat.postMessage` and `chat.update` take it.
+    What a post or an edit shows, with the blocks *below*, as `chat.postMessage` and `chat.update` take it.
 
     The text of a message is cut or refused above 4,000 characters, so it is only the summary; the
     answer is in a markdown block.
     """
     shown = inert(markdown)
     block = {"type": "markdown", "text": shown if shown.strip() else "…"}
-    return {"text": summary(markdown), "blocks": [block], **FLAGS}
+    return {"text": summary(markdown), "blocks": [block, *below], **FLAGS}

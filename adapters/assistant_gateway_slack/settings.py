@@ -154,6 +154,10 @@ class SlackSettings(SlackFeatures):
     max_file_size: int = Field(
         default=20 * 1024 * 1024, ge=1024, le=1 << 30, description="bytes; a larger file is left out, visibly"
     )
+    streaming: Literal["direct", "always", "never"] = Field(
+        default="direct",
+        description="where answers are streamed by Slack; elsewhere they are posted and edited",
+    )
     history: int = Field(
         default=20,
         ge=0,

@@ -8,10 +8,11 @@ within one. Every call needs stored values alone, so that any process can finish
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
-from assistant_gateway.adapter import Content, Intake
+from assistant_gateway.adapter import Content, Intake, Piece
 from assistant_gateway.errors import (
     AdapterError,
     Forbidden,
@@ -20,7 +21,8 @@ from assistant_gateway.errors import (
     RateLimited,
     TooLong,
 )
-from assistant_gateway.values import Conversation, JsonValue, ReplyTarget
+from assistant_gateway.values import Conversation, JsonObject, JsonValue, ReplyTarget
+from assistant_gateway_slack import buttons
 from assistant_gateway_slack.agent import Agent
 from assistant_gateway_slack.asides import Aside
 from assistant_gateway_slack.asking import Asking
@@ -35,12 +37,12 @@ from assistant_gateway_slack.interactions import Interactions
 from assistant_gateway_slack.markup import FLAGS, MARKDOWN_LENGTH, inert, message
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.reception import Reception
-from assistant_gateway_slack.said import EVENT_TYPE
 from assistant_gateway_slack.sessions import Sessions
 from assistant_gateway_slack.settings import SlackSettings
 from assistant_gateway_slack.shapes import Json, table, tables, text
 from assistant_gateway_slack.shortcut import Shortcut
 from assistant_gateway_slack.slash import Slash
+from assistant_gateway_slack.streams import Streams, key_of, keyed
 from assistant_gateway_slack.uploads import Uploads
 from assistant_gateway_slack.web import ENDED, Web
 
@@ -56,6 +58,7 @@ class Workspace:
         tell: Shows an aside, soon, and does not wait.
         intake: What the gateway offers; None until it serves.
         sessions: Shows what the agent does.
+        orphaned: Removes a post, by channel and ts, that was made twice.
     """
 
     def __init__(
@@ -66,13 +69,15 @@ class Workspace:
         tell: Callable[[Aside], None],
         intake: Callable[[], Intake | None],
         sessions: Sessions,
+        orphaned: Callable[[str, str], None],
     ) -> None:
         self.web = web
         self._intake = intake
-        self._echoes = Echoes()
+        self._echoes = Echoes(orphaned)
         self._history = History(web)
         self._uploads = Uploads(web, self._history)
         people = People(web)
+        self._streams = Streams(settings, web, people)
         agent = Agent(settings, people, sessions, tell)
         ears = Ears(
             settings,
@@ -111,9 +116,9 @@ class Workspace:
         self._refuse_early_files(content)
         where = target.conversation
         body: dict[str, JsonValue] = {
-            **_shown(content.text),
+            **_shown(content),
             "channel": where.channel,
-            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"reply_key": key}},
+            "metadata": keyed(key),
         }
         if where.topic:
             body["thread_ts"] = where.topic
@@ -123,6 +128,7 @@ class Workspace:
             raise OutcomeUnknown("chat.postMessage gave no ts")
         if where.topic and not text(table(told.get("message")).get("thread_ts")):
             await self._refuse_unthreaded(where, ts)
+        self._echoes.posted(where.channel, key, ts)
         await self._put_files(where, ts, content)
         return ts
 
@@ -130,7 +136,31 @@ class Workspace:
         """As `Adapter.edit`."""
         self._refuse_early_files(content)
         where = target.conversation
-        await self._update(where, post_id, content.text)
+        await self._update(where, post_id, content)
+        await self._put_files(where, post_id, content)
+
+    async def start(self, target: ReplyTarget, key: str, piece: Piece) -> str:
+        """As `StreamsNatively.start`."""
+        ts = await self._streams.start(target, piece)
+        self._echoes.posted(target.conversation.channel, key, ts)
+        return ts
+
+    async def append(self, target: ReplyTarget, post_id: str, piece: Piece) -> None:
+        """As `StreamsNatively.append`."""
+        await self._streams.append(target.conversation, post_id, piece)
+
+    async def stop(self, target: ReplyTarget, key: str, post_id: str, piece: Piece, content: Content) -> None:
+        """As `StreamsNatively.stop`."""
+        self._refuse_early_files(content)
+        await self._streams.stop(target.conversation, key, post_id, piece, content)
+        await self._put_files(target.conversation, post_id, content)
+
+    async def mend(self, target: ReplyTarget, key: str, post_id: str, content: Content) -> None:
+        """As `StreamsNatively.mend`."""
+        self._refuse_early_files(content)
+        where = target.conversation
+        await self._update(where, post_id, content, {"metadata": keyed(key)})
+        self._streams.forget(post_id)
         await self._put_files(where, post_id, content)
 
     async def delete(self, target: ReplyTarget, post_id: str) -> None:
@@ -141,25 +171,31 @@ class Workspace:
         except PostGone:
             self._log.debug("slack.deleted_already", ts=post_id)
         self._echoes.forget(channel, post_id)
+        self._streams.forget(post_id)
 
     async def find(self, target: ReplyTarget, key: str) -> str | None:
         """As `Adapter.find`."""
         where = target.conversation
         if heard := self._echoes.find(where.channel, key):
             return heard
+        lost: list[str] = []
         try:
             me = await self.web.identity()
             # The answer is younger than its question, whose ts is kept with it.
             async for each in self._history.since(where, text(target.reply_to.get("ts")) or "0"):
-                if me.posted(each) and _key(each) == key:
+                if me.posted(each) and key_of(each) == key:
                     return text(each.get("ts"))
+                if me.posted(each) and self._streams.is_lost(each):
+                    lost.append(text(each.get("ts")))
         except RateLimited:
             raise
         except (AdapterError, Unread) as error:
             if isinstance(error, Forbidden) and str(error) in ENDED:
                 raise
             raise OutcomeUnknown(f"the thread can't be read: {error}") from error
-        return self._echoes.find(where.channel, key)
+        if len(lost) > 1:
+            raise OutcomeUnknown("several streams there have no key")
+        return self._echoes.find(where.channel, key) or (lost[0] if lost else None)
 
     async def whisper(self, aside: Aside) -> None:
         """
@@ -179,8 +215,11 @@ class Workspace:
             body["thread_ts"] = where.topic
         await self.web.write("chat.postEphemeral", body)
 
-    async def _update(self, where: Conversation, post_id: str, markdown: str) -> None:
-        await self.web.write("chat.update", {**_shown(markdown), "channel": where.channel, "ts": post_id})
+    async def _update(
+        self, where: Conversation, post_id: str, content: Content, more: JsonObject | None = None
+    ) -> None:
+        body = {**_shown(content), "channel": where.channel, "ts": post_id, **(more or {})}
+        await self.web.write("chat.update", body)
 
     async def _refuse_unthreaded(self, where: Conversation, ts: str) -> None:
         """
@@ -219,18 +258,12 @@ class Workspace:
         if failed:
             note = f"\n\n_These files could not be put here: {', '.join(failed)}._"
             try:
-                await self._update(where, post_id, content.text + note)
+                await self._update(where, post_id, replace(content, text=content.text + note))
             except AdapterError as error:
                 self._log.warning("slack.note_failed", error=str(error))
 
 
-def _shown(markdown: str) -> dict[str, JsonValue]:
-    if len(inert(markdown)) > MARKDOWN_LENGTH:
+def _shown(content: Content) -> dict[str, JsonValue]:
+    if len(inert(content.text)) > MARKDOWN_LENGTH:
         raise TooLong("msg_too_long")
-    return dict(message(markdown))
-
-
-def _key(posted: Json) -> str:
-    metadata = table(posted.get("metadata"))
-    key = table(metadata.get("event_payload")).get("reply_key")
-    return text(key) if metadata.get("event_type") == EVENT_TYPE else ""
+    return dict(message(content.text, buttons.blocks(content)))

@@ -7,7 +7,7 @@ the place, as Slack's do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from emulators.slack import sizes
 from emulators.slack.refusal import Refusal, pointed
 from emulators.slack.shapes import Json, record, records, string
 
-Markup: TypeAlias = Literal["mrkdwn", "markdown", "plain"]
+Markup: TypeAlias = Literal["mrkdwn", "markdown", "plain", "button"]
 
 SECTION, FIELD, HEADER, BUTTON, URL, VALUE, ID = 3_000, 2_000, 150, 75, 3_000, 2_000, 255
 ALT_TEXT = 1_000
@@ -54,10 +54,15 @@ KINDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of what people see, with the dialect it is read in."""
+    """A part of what people see, with the dialect it is read in; the words on buttons are no text."""
 
     markup: Markup
     text: str
+
+
+def read(pieces: Iterable[Piece]) -> str:
+    """What can be read of *pieces*, one below the other, but for the words on buttons."""
+    return "\n".join(piece.text for piece in pieces if piece.markup != "button")
 
 
 def check_message_blocks(blocks: list[Json], *, parameter: str = "blocks") -> None:
@@ -229,6 +234,9 @@ def _seen(block: Json) -> list[Piece]:
         return [Piece("plain", string(cell.get("text")) or _rich(cell)) for cell in cells]
     if kind == "image":
         return [Piece("plain", string(block.get("alt_text")))]
+    if kind in ("actions", "context_actions"):
+        labels = [piece.text for each in records(block.get("elements")) for piece in _text(each)]
+        return [Piece("button", label) for label in labels]
     texts = [block.get("text"), *records(block.get("fields")), *records(block.get("elements"))]
     return [piece for text in texts for piece in _text(record(text))] + _text(record(block.get("accessory")))
 

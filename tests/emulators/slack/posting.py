@@ -38,7 +38,7 @@ def show(
 
 def _mentions(pieces: tuple[Piece, ...], message: Message, names: bool) -> tuple[str, ...]:
     """What is alive in what is shown, and in the text that stands for the blocks in a notification."""
-    texts = [piece.text for piece in pieces if piece.markup != "plain"]
+    texts = [piece.text for piece in pieces if piece.markup not in ("plain", "button")]
     texts += [piece.text for piece in rich(message.blocks)]
     texts.append(message.text)
     return tuple(dict.fromkeys(token for text in texts for token in markup.mentions(text, names=names)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from emulators.slack.blocks import Piece
+from emulators.slack.blocks import Piece, read
 from emulators.slack.manifest import Manifest
 from emulators.slack.shapes import Json
 
@@ -138,7 +138,7 @@ class Frame:
     @property
     def text(self) -> str:
         """All parts, one below the other."""
-        return "\n".join(piece.text for piece in self.shown)
+        return read(self.shown)
 
 
 @dataclass(slots=True)
@@ -234,7 +234,7 @@ class Message:
     @property
     def visible(self) -> str:
         """What people read now."""
-        return "" if self.deleted_at is not None else "\n".join(piece.text for piece in self.shown)
+        return "" if self.deleted_at is not None else read(self.shown)
 
 
 @dataclass(slots=True)
