@@ -12,9 +12,11 @@ import asyncio
 import random
 import signal
 from collections import Counter
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import aiohttp
 import psutil
@@ -22,11 +24,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from crash.check import Checked, check
 from crash.crowd import Crowd, WorldCrowd
+from crash.discord import discord_crowd
 from crash.fuse import POINTS
 from crash.outside import Defect
 from crash.processes import Place, Process, process, world
 from crash.record import Record
-from crash.slack import Mode, slack_crowd
+from crash.slack import slack_crowd
 
 UNFINISHED = ("ready", "claimed", "answering", "final_ready")  # states of a message that is not over
 DRAIN = 60.0  # seconds
@@ -47,6 +50,7 @@ PASSES = {
 }
 SELDOM = 3  # passes, of all others
 ROUNDS = 3  # deaths while the file is made
+People: TypeAlias = Literal["world", "slack socket", "slack http", "discord"]
 ONCE = ("opening", "opened", "shown_again")  # cannot be passed alive
 
 
@@ -63,7 +67,8 @@ class Plan:
         calm: Seconds of undisturbed talk at the end, before the people fall silent.
         every: Seconds between two messages of one conversation, on average.
         refused: Part of the messages that the store does not take in at once.
-        slack: How people reach the gateway over Slack; None for the world's own chat and webhooks.
+        people: Where they talk: over the world's own chat and webhooks, in Slack (over Socket Mode or HTTP),
+            or in Discord.
     """
 
     seed: int
@@ -77,7 +82,7 @@ class Plan:
     every: float = 0.4
     refused: float = 0.02
     defect: Defect = Defect.NONE
-    slack: Mode | None = None
+    people: People = "world"
 
 
 @dataclass(slots=True)
@@ -126,17 +131,29 @@ async def carry_out(plan: Plan, directory: Path) -> Campaign:
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(world(directory, plan.seed))
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        crowd: Crowd
-        if plan.slack is not None:
-            crowd = await stack.enter_async_context(slack_crowd(place, plan.slack, seed=plan.seed))
-        else:
-            crowd = WorldCrowd(place, session, chats=plan.chats, webhooks=plan.webhooks)
+        crowd = await stack.enter_async_context(_crowd(plan, place, session))
         await _Driver(campaign, place, session, crowd).run()
         async with session.get(f"{place.world}/truth") as response:
             campaign.record = Record.from_json(await response.read())
         await crowd.tell(campaign.record)
     campaign.seconds = asyncio.get_running_loop().time() - began
     return campaign
+
+
+@asynccontextmanager
+async def _crowd(plan: Plan, place: Place, session: aiohttp.ClientSession) -> AsyncIterator[Crowd]:
+    match plan.people:
+        case "slack socket":
+            async with slack_crowd(place, "socket", seed=plan.seed) as people:
+                yield people
+        case "slack http":
+            async with slack_crowd(place, "http", seed=plan.seed) as people:
+                yield people
+        case "discord":
+            async with discord_crowd(place, seed=plan.seed) as members:
+                yield members
+        case _:
+            yield WorldCrowd(place, session, chats=plan.chats, webhooks=plan.webhooks)
 
 
 class _Driver:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from assistant_gateway.adapter import Adapter, AdapterServices, Content
+from assistant_gateway.adapter import Adapter, AdapterServices, Content, Notes, Piece
 from assistant_gateway.config import Config
 from assistant_gateway.gateway import Gateway
 from assistant_gateway.http.egress import GuardedEgress
@@ -25,6 +25,8 @@ from assistant_gateway.logs import configure_logging
 from assistant_gateway.store import Store
 from assistant_gateway.store.connect import open_store
 from assistant_gateway.values import ReplyTarget
+from assistant_gateway_discord.adapter import DiscordAdapter
+from assistant_gateway_discord.settings import DiscordSettings
 from assistant_gateway_slack.adapter import SlackAdapter
 from assistant_gateway_slack.settings import SlackSettings
 from assistant_gateway_webhook import plugin as webhook
@@ -37,6 +39,24 @@ class FusedSlack(SlackAdapter):
 
     def __init__(self, settings: SlackSettings, fuse: Fuse) -> None:
         super().__init__(settings)
+        self._fuse = fuse
+
+    async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
+        posted = await super().post(target, key, content)
+        self._fuse.reach("posted_not_saved")
+        return posted
+
+    async def start(self, target: ReplyTarget, key: str, piece: Piece) -> str:
+        started = await super().start(target, key, piece)
+        self._fuse.reach("posted_not_saved")
+        return started
+
+
+class FusedDiscord(DiscordAdapter):
+    """The Discord adapter, with the same fail point."""
+
+    def __init__(self, settings: DiscordSettings, notes: Notes, fuse: Fuse) -> None:
+        super().__init__(settings, notes)
         self._fuse = fuse
 
     async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
@@ -81,6 +101,9 @@ async def serve(options: argparse.Namespace) -> None:
         if options.slack:
             settings = SlackSettings.model_validate(json.loads(options.slack))
             adapters["slack"] = FusedSlack(settings, fuse)
+        if options.discord:
+            table = DiscordSettings.model_validate(json.loads(options.discord))
+            adapters["discord"] = FusedDiscord(table, store, fuse)
         gateway = Gateway(
             config,
             tools=world_tools(session),
@@ -104,6 +127,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--die-at", choices=("", *POINTS), default="")
     parser.add_argument("--hits", type=int, default=1)
     parser.add_argument("--slack", default="", help="the table [slack], as JSON")
+    parser.add_argument("--discord", default="", help="the table [discord], as JSON")
     parser.add_argument("--refused", type=float, default=0.0)
     parser.add_argument("--defect", choices=[defect.value for defect in Defect], default="")
     return parser

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from crash.campaign import DRAIN, ROUNDS, Campaign, Plan, carry_out
+from crash.campaign import DRAIN, ROUNDS, Campaign, People, Plan, carry_out
 from crash.controls import CONTROLS
 from crash.fuse import POINTS
 from crash.processes import STARTING
-from crash.slack import Mode
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -49,16 +48,18 @@ async def test_stops_under_load_break_no_promise(tmp_path: Path) -> None:
     assert_all_is_well(campaign)
 
 
-@pytest.mark.parametrize(("mode", "seed"), [("socket", 11), ("http", 12)])
-async def test_deaths_break_no_promise_in_slack(mode: Mode, seed: int, tmp_path: Path) -> None:
-    """6 random kills, and one at each of the 19 fail points that Slack has: every invariant holds."""
+@pytest.mark.parametrize(("people", "seed"), [("slack socket", 11), ("slack http", 12), ("discord", 13)])
+async def test_deaths_break_no_promise_where_people_talk(people: People, seed: int, tmp_path: Path) -> None:
+    """6 random kills, and one at each of the 19 fail points there: every invariant holds."""
     points = tuple(point for point in POINTS if point != "callback_kept")
-    plan = Plan(seed, random_kills=6, point_kills=len(points) + ROUNDS, points=points, every=1.0, slack=mode)
+    plan = Plan(
+        seed, random_kills=6, point_kills=len(points) + ROUNDS, points=points, every=1.0, people=people
+    )
 
     campaign = await carry_out(plan, tmp_path)
 
     record = campaign.record
-    assert {} == campaign.checked.counts
+    assert {} == {name: found for name, found in campaign.checked.broken.items() if found}
     assert 6 == campaign.kills["random"]
     assert set() == set(points) - set(campaign.kills)
     assert campaign.drained is not None
