@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +19,7 @@ from assistant_gateway.adapter import Budget, CallKind, Limits
 from assistant_gateway.errors import RateLimited
 from assistant_gateway.replies.allowance import Allowance
 from assistant_gateway.replies.lifetimes import Lifetimes
-from assistant_gateway.replies.pacing import Pace, Pacer, Rank
+from assistant_gateway.replies.pacing import Pace, Pacer, Rank, Turn
 from assistant_gateway.replies.spread import PROMPT
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.clock import run_virtual
@@ -386,6 +386,38 @@ def test_a_cancelled_turn_is_nobodys_loss(seed: int) -> None:
 
     assert len(made) >= 5
     assert not made or most_in(1.0, made) <= 2
+
+
+@on_virtual_clock
+async def test_a_budget_that_is_learnt_meanwhile_lets_the_reply_go_on() -> None:
+    """Five calls in 5 s are believed and spent; then 5 in 0.25 s are known: the final goes after 0.25 s."""
+    adapter, pacer = Learning(), Pacer()
+    pace = pacer.pace(adapter, target())
+    for number in range(5):
+        adapter.seconds = 5.0 if number < 3 else 0.25
+        with await granted(pace.turn("edit", Rank.FIRST, now())):
+            await asyncio.sleep(0.01)
+    began = now()
+
+    with await granted(pace.turn("edit", Rank.FINAL, now())):
+        waited = now() - began
+
+    assert waited < 0.3
+
+
+class Learning(FakeAdapter):
+    """A platform whose budget turns out to be another one."""
+
+    seconds = 5.0
+
+    def budgets(self, target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
+        return (Budget("edits", 5, self.seconds),)
+
+
+async def granted(turn: Awaitable[Turn | None]) -> Turn:
+    found = await turn
+    assert found is not None
+    return found
 
 
 @on_virtual_clock

@@ -25,7 +25,8 @@ class Allowance:
     """The account of one budget. All times are seconds of the event loop's clock."""
 
     def __init__(self, budget: Budget) -> None:
-        self.adopt(budget)
+        self._calls = budget.calls
+        self.seconds = budget.seconds
         self.closed_until = -NEVER
         self._share = 1.0  # of the budget, believed at `_shrunk_at`
         self._shrunk_at = -NEVER
@@ -35,9 +36,12 @@ class Allowance:
         self._back: deque[float] = deque()  # when the calls that were made are free again
 
     def adopt(self, budget: Budget) -> None:
-        """Go on with another size of the same budget."""
+        """Go on with another size of the same budget; what was spent counts as if it had always been so."""
+        before = self.seconds + self._margin
         self._calls = budget.calls
         self.seconds = budget.seconds
+        if shift := self.seconds + self._margin - before:
+            self._back = deque(at + shift for at in self._back)
 
     @property
     def cycle(self) -> float:
