@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import structlog
 
-from assistant_gateway.adapter import Budget, Content, Finding, Intake, Limits, Notes
+from assistant_gateway.adapter import Budget, CallKind, Content, Finding, Intake, Limits, Notes
 from assistant_gateway.errors import AdapterError, RateLimited, StoreError
 from assistant_gateway.values import ReplyTarget
 from assistant_gateway_discord.asides import Asides
@@ -190,7 +189,7 @@ class DiscordAdapter:
 
     # Out
 
-    def budgets(self, target: ReplyTarget, call: Literal["post", "edit", "delete"]) -> Sequence[Budget]:
+    def budgets(self, target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
         return budgets(self._posts.route(target, call), self._web.buckets)
 
     async def working(self, target: ReplyTarget) -> None:

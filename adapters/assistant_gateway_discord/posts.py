@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from assistant_gateway.adapter import Content
+from assistant_gateway.adapter import CallKind, Content
 from assistant_gateway.errors import AdapterError, Forbidden, OutcomeUnknown, PostGone, RateLimited
 from assistant_gateway.values import JsonValue, ReplyTarget
 from assistant_gateway_discord import routes, targets
@@ -46,7 +46,7 @@ class Posts:
         self._continued: OrderedDict[str, bool] = OrderedDict()  # commands whose answers need more posts
         self._log = structlog.get_logger()
 
-    def route(self, target: ReplyTarget, call: str) -> Route:
+    def route(self, target: ReplyTarget, call: CallKind) -> Route:
         """A call of that kind, for its budget."""
         where = target.conversation
         channel = where.topic or where.channel
