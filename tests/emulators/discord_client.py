@@ -112,7 +112,7 @@ async def running(emulator: DiscordEmulator, client: discord.Client) -> AsyncIte
     async with client:
         task = asyncio.create_task(client.start(emulator.bot_token), name="discord.py")
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 ready = asyncio.create_task(_ready(client))
                 await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
                 ready.cancel()

@@ -97,7 +97,7 @@ class Socket:
 
     async def receive(self) -> Json:
         """The next message; one without `op` tells the close code."""
-        message = await self._socket.receive(timeout=5)
+        message = await self._socket.receive(timeout=20)
         match message.type:
             case aiohttp.WSMsgType.TEXT:
                 told = record(json.loads(message.data))

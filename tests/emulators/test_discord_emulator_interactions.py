@@ -313,7 +313,7 @@ class Feedback(discord.ui.Modal, title="Feedback"):
 
 @pytest_asyncio.fixture
 async def served() -> AsyncIterator[DiscordEmulator]:
-    async with emulator_for_clients() as served:
+    async with emulator_for_clients(ack_deadline=30.0) as served:
         yield served
 
 
