@@ -91,8 +91,8 @@ class Fuse:
             timer.start()
 
     def _die(self, message: Message | None, text: str | None) -> None:
-        found = _NUMBER.search(message.inbound.text) if message is not None else None
-        word = {"point": self._point, "number": int(found[1]) if found else 0, "text": text}
+        found = _NUMBER.findall(message.inbound.text) if message is not None else []
+        word = {"point": self._point, "number": int(found[-1]) if found else 0, "text": text}
         asked = urllib.request.Request(
             f"{self._world}/deaths",
             json.dumps(word).encode(),

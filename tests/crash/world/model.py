@@ -106,9 +106,8 @@ def _question(items: Sequence[Item]) -> tuple[int, Sequence[Item]]:
     """The number of the message to answer, and what the run has said and done since."""
     for index in range(len(items) - 1, -1, -1):
         if items[index].get("role") == "user":
-            found = NUMBER.search(_text(items[index]))
-            assert found is not None
-            return int(found[1]), items[index + 1 :]
+            # What was said before may be quoted above the question.
+            return int(NUMBER.findall(_text(items[index]))[-1]), items[index + 1 :]
     raise web.HTTPBadRequest(text="nobody has said anything")
 
 
