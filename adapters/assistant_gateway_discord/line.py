@@ -78,8 +78,9 @@ class Line:
         self._wanted = 1
         self._log = structlog.get_logger()
         self.fault = ""
-        # discord.py writes whole events into its debug log.
+        # discord.py writes whole events into its debug log, and warns of voice, which nobody wants here.
         logging.getLogger("discord").setLevel(logging.WARNING)
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
     @property
     def connected(self) -> bool:
@@ -115,9 +116,9 @@ class Line:
                 )
                 wait = REFUSED_PAUSE
             except discord.PrivilegedIntentsRequired:
-                self._message_content = False  # tried again at once, without what is switched off
-                wait = 0.0
-                continue
+                self.fault = "Discord refuses the intents"
+                wait = pause if self._message_content else REFUSED_PAUSE
+                self._renounce_content(await self._web.identity())
             except discord.ConnectionClosed as error:
                 self.fault = f"Discord has closed the connection with code {error.code}"
                 wait = REFUSED_PAUSE if error.code in (4004, 4010, 4011, 4012, 4013) else pause
@@ -139,19 +140,10 @@ class Line:
         if "remaining" in limits and number(limits.get("remaining")) <= SESSIONS_LEFT:
             seconds = number(limits.get("reset_after")) / 1000
             raise RateLimited(seconds, "no sessions are left for today")
-        content = self._message_content
-        if content and not me.hears_content:
-            content = False
-            self._log.error(
-                "discord.intent_missing",
-                intent="Message Content Intent",
-                remedy=f"switch it on at {me.portal} under Privileged Gateway Intents, then start again",
-                until_then="only mentions, direct messages, commands and replies that ping are answered",
-            )
+        if self._message_content and not me.hears_content:
+            self._renounce_content(me)
         self._wanted = self._shards or max(1, number(told.get("shards")))
-        client = self._build(
-            content, yarl.URL(text(told.get("url")) or str(DiscordWebSocket.DEFAULT_GATEWAY))
-        )
+        client = self._build(yarl.URL(text(told.get("url")) or str(DiscordWebSocket.DEFAULT_GATEWAY)))
         async with client:
             self._client = client
             running = asyncio.create_task(client.start(self._token.get_secret_value()), name="discord:client")
@@ -179,10 +171,21 @@ class Line:
                 raise AdapterError(f"no connection for {patience:.0f} s")
         await running
 
-    def _build(self, message_content: bool, gateway: yarl.URL) -> discord.Client:
+    def _renounce_content(self, me: Identity) -> None:
+        """Go on without what the bot is not allowed to read: asked for again it would be refused again."""
+        if self._message_content:
+            self._message_content = False
+            self._log.error(
+                "discord.intent_missing",
+                intent="Message Content Intent",
+                remedy=f"switch it on at {me.portal} under Privileged Gateway Intents, then start again",
+                until_then="only mentions, direct messages and commands are answered",
+            )
+
+    def _build(self, gateway: yarl.URL) -> discord.Client:
         intents = discord.Intents.none()
         intents.guilds = intents.guild_messages = intents.dm_messages = True
-        intents.message_content = message_content
+        intents.message_content = self._message_content
         options: dict[str, Any] = {
             "intents": intents,
             "max_messages": None,

@@ -12,7 +12,7 @@ from assistant_gateway.errors import StoreUnavailable
 from assistant_gateway.testing.intake import FakeIntake
 from assistant_gateway_discord.adapter import DiscordAdapter
 from assistant_gateway_discord.cursors import SCOPE
-from emulators.discord import DiscordEmulator, EventFault, Fault, HandClock, Intent
+from emulators.discord import App, DiscordEmulator, EventFault, Fault, HandClock, Intent
 from emulators.eventually import eventually
 from fixtures.discord import Desk, MemoryNotes, desk, running, settings_for
 
@@ -217,6 +217,40 @@ async def test_a_missing_intent_is_named_and_the_rest_works(capsys: pytest.Captu
     assert f"https://discord.com/developers/applications/{emulator.app.id}/bot" in capsys.readouterr().out
     assert ["Hello"] == texts(bot)
     assert not session.intents & Intent.MESSAGE_CONTENT
+
+
+async def test_an_intent_that_discord_refuses_is_not_asked_for_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The switch seems on, the gateway closes with 4014: a second session without it, and the log says so."""
+    async with DiscordEmulator(speed=SPEED) as discord:
+        task, adapter = begin(discord)
+        discord.service.payloads.application = partial(_with_content, discord)  # type: ignore[method-assign]
+        discord.app.privileged = 0
+        await eventually(lambda: not adapter.unready())
+        identifies = len(discord.app.identifies)
+        await end(task, adapter)
+
+    assert 2 == identifies
+    assert "under Privileged Gateway Intents" in capsys.readouterr().out
+
+
+def _with_content(discord: DiscordEmulator, app: App) -> dict[str, object]:
+    """What Discord tells of an app whose intent it has approved of, though it is switched off."""
+    told = type(discord.service.payloads).application(discord.service.payloads, app)
+    return {**told, "flags": 1 << 19}
+
+
+async def test_sessions_are_not_wasted() -> None:
+    """With the last sessions of the day it waits instead of connecting: with none left the token is reset."""
+    async with DiscordEmulator() as discord:
+        discord.app.identifies = [discord.clock.now()] * 996
+        task, adapter = begin(discord)
+        await eventually(lambda: "how often" in adapter.unready())
+        sessions = len(discord.service.gateway.sessions)
+        await end(task, adapter)
+
+    assert 0 == sessions
 
 
 async def test_a_refused_token_makes_it_unready_and_no_storm() -> None:
