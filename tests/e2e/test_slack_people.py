@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ import aiohttp
 import pytest
 
 from assistant_gateway.backends.demo_texts import long_text
+from assistant_gateway_slack.buttons import FEEDBACK, REGENERATE, STOP
+from assistant_gateway_slack.clicks import THANKS
 from assistant_gateway_slack.markup import inert
 from assistant_gateway_slack.settings import PATH
 from e2e.served import Served, serve
@@ -165,3 +168,42 @@ async def test_an_edit_while_it_waits_changes_what_is_answered(agent: Agent) -> 
     assert ["1 ahead of you: your message is answered after it."] == [
         each.text for each in slack.world.ephemerals
     ]
+
+
+def button(message: Message, action_id: str) -> bool:
+    """Whether a message carries a button."""
+    return f"'{action_id}'" in str(message.blocks)
+
+
+async def test_the_buttons_do_what_they_say(agent: Agent) -> None:
+    """Stop ends the answer and goes; Regenerate answers again, once; a thumb is thanked for."""
+    slack = agent.slack
+    async with agent.gateway():
+        question = await slack.say(slack.general, slack.ann, f"<@{slack.bot_user}> {LONG}")
+        growing = await slack.until(
+            lambda: next((each for each in slack.replies(question) if button(each, STOP)), None), PATIENCE
+        )
+        assert growing is not None
+        await slack.click(slack.ann, slack.general, growing.ts, STOP)
+        await slack.until(lambda: not button(growing, STOP) and button(growing, FEEDBACK), PATIENCE)
+        stopped = growing.visible
+        await slack.click(slack.ann, slack.general, growing.ts, FEEDBACK, value=rating(growing))
+        await slack.until(lambda: THANKS in told(slack), PATIENCE)
+        await slack.click(slack.ann, slack.general, growing.ts, REGENERATE)
+        again = await agent.answer(question, COMPLETE[-40:])
+
+    assert len(stopped) < len(COMPLETE)
+    assert growing is not again
+    assert not button(again, STOP)
+    assert 2 == len(slack.replies(question))
+
+
+def rating(message: Message) -> str:
+    """The value of the thumb up below a message."""
+    (run_id,) = set(re.findall(r"'good:([^']+)'", str(message.blocks)))
+    return f"good:{run_id}"
+
+
+def told(slack: SlackEmulator) -> list[str]:
+    """What was told to people alone."""
+    return [each.text for each in slack.world.ephemerals]
