@@ -16,6 +16,7 @@ from emulators.discord import DiscordEmulator, Fault, Message
 TUTOR = "I need to solve the equation 3x + 11 = 14. Can you help me?"
 SOLVED = "both sides are equal."
 LONG = "Write something long with code and a table"
+CUTS, QUESTIONS = 9, 10  # 100 and 30 hold too, but take minutes
 POST = "POST /channels/{channel}/messages"
 
 
@@ -164,3 +165,26 @@ async def test_a_command_is_answered_in_its_place(server: Server) -> None:
 
     assert 1 == len(discord.answers(asked))
     assert [discord.ann] == [each.ephemeral_to for each in discord.answers(reset)]
+
+
+@pytest.mark.slow
+async def test_every_message_between_many_cuts_is_answered_once(tmp_path: Path) -> None:
+    """Nine cuts, a third of them with the session, ten questions after each: a hundred answers, each once."""
+    async with DiscordEmulator(speed=100, limits=False) as discord:
+        server = Server(discord, tmp_path)
+        channels = [discord.add_channel(discord.guild, f"room-{number}").id for number in range(10)]
+        async with server.gateway():
+            asked = [await server.ask("Hello", channel=channel) for channel in channels]
+            for question in asked:
+                await server.answered(question, "")
+            for cut in range(CUTS):
+                if cut % 3 == 0:
+                    discord.forget_sessions()
+                discord.cut_sockets()
+                asked += [
+                    await server.ask("Hello", channel=channels[number % 10]) for number in range(QUESTIONS)
+                ]
+                await discord.connected(timeout=PATIENCE)
+            await discord.until(lambda: all(server.answers(question) for question in asked), PATIENCE * 4)
+
+    assert {1} == {len(server.answers(question)) for question in asked}
