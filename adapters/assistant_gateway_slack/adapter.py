@@ -32,6 +32,7 @@ from assistant_gateway_slack.asides import Aside
 from assistant_gateway_slack.bolt import TAKEN, Acknowledgement
 from assistant_gateway_slack.budgets import budgets
 from assistant_gateway_slack.checks import findings
+from assistant_gateway_slack.envelope import delivered_for
 from assistant_gateway_slack.install import Installing
 from assistant_gateway_slack.installations import Installations
 from assistant_gateway_slack.keys import kept_key, key_of
@@ -49,7 +50,7 @@ from assistant_gateway_slack.streams import limits as stream_limits
 from assistant_gateway_slack.vault import Vault
 from assistant_gateway_slack.web import Web
 from assistant_gateway_slack.workspace import Workspace
-from assistant_gateway_slack.workspaces import TICK, Workspaces, delivered_for
+from assistant_gateway_slack.workspaces import TICK, Workspaces
 
 # chat.update: tier 3, 50 a minute for an app in a workspace: docs.slack.dev, "Rate limits", 2026-09-14.
 EDIT_INTERVAL = 1.2  # seconds

@@ -18,17 +18,17 @@ import structlog
 
 from assistant_gateway.errors import AdapterError, Forbidden, RateLimited, StoreError, StoreUnavailable
 from assistant_gateway_slack.api import Api
+from assistant_gateway_slack.envelope import ENDS, delivered_for, is_the_end
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.installations import Installation, Installations
 from assistant_gateway_slack.oauth import OAuth
 from assistant_gateway_slack.rotation import Rotation
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, number, table, tables, text
+from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.vault import Unsealable
 from assistant_gateway_slack.web import ENDED, NOT_INSTALLED, STALE, Web
 from assistant_gateway_slack.workspace import Workspace
 
-ENDS = frozenset({"app_uninstalled", "tokens_revoked"})  # events: docs.slack.dev, 2026-09-14
 TICK = 60.0  # seconds between two looks over all installations
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to learn who the bot is
 SPACING = 0.1  # seconds between two workspaces that are asked who the bot is, at the start
@@ -299,21 +299,6 @@ class Workspaces:
                 self._log.warning("slack.not_authorised", team=team_id, reason=str(error))
 
 
-def delivered_for(payload: Json) -> list[str]:
-    """
-    The workspaces that *payload* is for.
-
-    In a channel that is shared with another organisation an event's ``team_id`` may be theirs: who is
-    authorised says whose it is. A form may be opened from another workspace than that of the app.
-    """
-    if payload.get("type") == "event_callback":
-        authorised = [text(each.get("team_id")) for each in tables(payload.get("authorizations"))]
-        return [team for team in authorised or [text(payload.get("team_id"))] if team]
-    installed = text(table(payload.get("view")).get("app_installed_team_id"))
-    team = installed or text(table(payload.get("team")).get("id")) or text(payload.get("team_id"))
-    return [team] if team else []
-
-
 async def _is_good(web: Web) -> bool:
     """
     Whether Slack takes the token still: with token rotation a revoked one may be one that we had before.
@@ -328,17 +313,3 @@ async def _is_good(web: Web) -> bool:
             return False
         raise StoreUnavailable("Slack can't be asked whether an installation has ended") from error
     return True
-
-
-def is_the_end(payload: Json, installation: Installation) -> bool:
-    """Whether an event ends *installation*, and not only people's own tokens, or an earlier one."""
-    event = table(payload.get("event"))
-    # The order of the two events is not promised, and one that comes late must not end a new installation.
-    if 0 < number(payload.get("event_time")) < int(installation.installed_at):
-        return False
-    if event.get("type") == "app_uninstalled":
-        return True
-    bots = table(event.get("tokens")).get("bot")
-    if not isinstance(bots, list) or not bots:
-        return False
-    return installation.me is None or installation.me.user_id in bots
