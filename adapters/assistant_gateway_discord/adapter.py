@@ -28,7 +28,7 @@ from assistant_gateway_discord.ears import Ears
 from assistant_gateway_discord.echoes import Echoes
 from assistant_gateway_discord.faults import Blocked
 from assistant_gateway_discord.indicator import SECONDS, Indicator
-from assistant_gateway_discord.interactions import read
+from assistant_gateway_discord.interactions import Interaction, read
 from assistant_gateway_discord.line import Line
 from assistant_gateway_discord.places import Places
 from assistant_gateway_discord.posts import Posts
@@ -142,8 +142,14 @@ class DiscordAdapter:
     def _serve(self, data: Json) -> None:
         asked = read(data)
         if asked is not None and self._group is not None and self._intake is not None:
-            serving = self._counter.serve(asked, self._intake)
+            serving = self._serve_alone(asked, self._intake)
             self._group.create_task(serving, name=f"discord:interaction-{asked.id}")
+
+    async def _serve_alone(self, asked: Interaction, intake: Intake) -> None:
+        try:
+            await self._counter.serve(asked, intake)
+        except Exception:  # one person's command must end nobody else's
+            self._log.exception("discord.interaction_failed")
 
     def _begin(self, shard: int, shards: int) -> None:
         """A session has begun: what was written before it was not delivered."""

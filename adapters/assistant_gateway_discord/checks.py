@@ -57,7 +57,7 @@ async def _gateway(web: Web) -> Finding:
 
 
 async def _servers(web: Web, me: Identity) -> Finding:
-    if await web.list(routes.guilds()):
+    if await web.get_list(routes.guilds()):
         return Finding("ok", "discord servers", "the bot is in a server")
     return Finding(
         "note", "discord servers", f"the bot is in no server yet; invite it: {invite(me.application_id)}"

@@ -63,7 +63,7 @@ async def register(web: Web, me: Identity) -> bool:
     Raises:
         AdapterError: Discord can't be reached, or refuses.
     """
-    there = await web.list(routes.commands(me.application_id))
+    there = await web.get_list(routes.commands(me.application_id))
     wanted = definitions()
     if sorted(map(_essence, there)) == sorted(map(_essence, wanted)):
         return False

@@ -119,7 +119,8 @@ def pause(headers: Mapping[str, str], told: Json) -> float:
 
 def is_global(headers: Mapping[str, str], told: Json) -> bool:
     """Whether a 429 is about all calls of the bot."""
-    return told.get("global") is True or headers.get("X-RateLimit-Scope") == "global"
+    # Without a body it is not Discord that speaks, but what stands before it: it shuts out the address.
+    return not told or told.get("global") is True or headers.get("X-RateLimit-Scope") == "global"
 
 
 def _spent(route: Route, headers: Mapping[str, str], told: Json) -> str:

@@ -29,7 +29,7 @@ class History:
         found: list[Json] = []
         before = ""
         while len(found) < limit:
-            page = await self._web.list(
+            page = await self._web.get_list(
                 routes.messages(channel, min(PAGE, limit - len(found)), before=before)
             )
             fresh = [each for each in page if older(after, snowflake(each.get("id")))]
@@ -48,7 +48,7 @@ class History:
         """
         found: list[Json] = []
         while len(found) < limit:
-            page = await self._web.list(routes.messages(channel, PAGE, after=after))
+            page = await self._web.get_list(routes.messages(channel, PAGE, after=after))
             found += sorted(page, key=lambda each: int(snowflake(each.get("id")) or 0))
             if len(page) < PAGE:
                 break

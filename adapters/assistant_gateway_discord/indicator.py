@@ -30,6 +30,7 @@ class Indicator:
         self._web = web
         self._clock = clock
         self._working: set[str] = set()
+        self._posted: dict[str, str] = {}  # where the answers to messages are
         self._shut: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
@@ -38,15 +39,19 @@ class Indicator:
         """An answer is being made. Never waits."""
         self._working.add(target.message_id)
         if targets.token(target) is None:  # a command says "thinking…" by itself
-            self._show(target.conversation.topic or target.conversation.channel)
+            where = target.conversation
+            # A thread of its own may not be there before the first post.
+            self._show(self._posted.get(target.message_id) or _before(target) or where.topic or where.channel)
 
     def rested(self, target: ReplyTarget) -> None:
         """It is over."""
         self._working.discard(target.message_id)
+        self._posted.pop(target.message_id, None)
 
     def posted(self, target: ReplyTarget, channel: str) -> None:
         """A message was posted, after which Discord shows nothing any more."""
         if target.message_id in self._working:
+            self._posted[target.message_id] = channel
             self._show(channel)
 
     async def close(self) -> None:
@@ -71,3 +76,8 @@ class Indicator:
             self._shut[channel] = self._clock() + SULK
         except AdapterError as error:
             self._log.debug("discord.typing_failed", error=str(error))
+
+
+def _before(target: ReplyTarget) -> str:
+    """The channel of a question whose answer begins a thread; empty for any other."""
+    return target.conversation.channel if targets.thread_name(target) else ""

@@ -205,7 +205,13 @@ class Line:
     # What the client tells
 
     def happened(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """discord.py dispatches an event; what a shard does counts once."""
+        """discord.py dispatches an event, from within its connection: no fault of ours must end that."""
+        try:
+            self._note(event, arguments)
+        except Exception:
+            self._log.exception("discord.event_failed", kind=event)
+
+    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
         is_single = self._wanted == 1
         match event:
             case "socket_raw_receive":

@@ -26,6 +26,7 @@ from assistant_gateway_discord.identity import Identity, identity
 from assistant_gateway_discord.routes import Route
 from assistant_gateway_discord.shapes import Json, table, tables
 
+REVOKED = 60.0  # seconds in which a token that was refused is not shown again
 TIMEOUT = 30.0  # seconds for one call
 UPLOAD_TIMEOUT = 120.0  # seconds for one call with files
 
@@ -64,7 +65,8 @@ class Web:
         self._session: aiohttp.ClientSession | None = None
         self._identity: Identity | None = None
         self._asking = asyncio.Lock()
-        self._revoked = False
+        self._clock = clock
+        self._refused_until = 0.0
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -72,11 +74,6 @@ class Web:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=True)
         return self._session
-
-    @property
-    def known_identity(self) -> Identity | None:
-        """Who the bot is, where Discord was asked already."""
-        return self._identity
 
     async def identity(self) -> Identity:
         """
@@ -102,7 +99,7 @@ class Web:
         return self._identity
 
     async def _ask_identity(self) -> Identity:
-        self._revoked = False
+        self._refused_until = 0.0
         user, application = await self.get(routes.me()), await self.get(routes.application())
         try:
             return identity(user, application)
@@ -118,7 +115,7 @@ class Web:
         """
         return table(await self.call(route))
 
-    async def list(self, route: Route) -> list[Json]:
+    async def get_list(self, route: Route) -> list[Json]:
         """
         The objects that *route* tells.
 
@@ -154,7 +151,8 @@ class Web:
             everywhere = is_global(headers, table(told))
             self.buckets.refused(route, pause(headers, table(told)), all_calls=everywhere)
         fault = meaning(route, status, headers, told, once=once)
-        self._revoked = self._revoked or isinstance(fault, Unauthorised)
+        if isinstance(fault, Unauthorised):
+            self._refused_until = self._clock() + REVOKED
         raise fault
 
     async def close(self) -> None:
@@ -164,13 +162,13 @@ class Web:
 
     def _refuse_early(self, route: Route) -> None:
         """
-        Not to ask for what Discord has said already.
+        Refuse here what Discord would refuse.
 
         Raises:
             RateLimited: The bucket is empty, or too much was turned away of late.
             Unauthorised: The token was refused; each further try would be held against us.
         """
-        if route.is_bots and self._revoked:
+        if route.is_bots and self._clock() < self._refused_until:
             raise Unauthorised("the token was refused")
         if wait := self._guard.wait:
             raise RateLimited(wait, "too many calls were turned away", scope=routes.BOT)

@@ -320,6 +320,24 @@ async def test_typing_is_shown_while_it_works_and_after_each_post() -> None:
         assert 3 == len(discord.calls(route))
 
 
+async def test_before_its_thread_is_there_typing_is_shown_in_the_channel() -> None:
+    """Typing shows where the question was asked, and after the first post in the thread made for it."""
+    async with desk(auto_thread=True) as bot:
+        discord = bot.discord
+        question = await bot.ask("Why?")
+        await bot.adapter.working(bot.target(question))
+        await discord.until(lambda: len(typing(bot)) == 1)
+        await bot.adapter.post(bot.target(question), "run_1.0", Content("Be"))
+        await discord.until(lambda: len(typing(bot)) == 2)
+
+        assert [discord.general, question.id] == typing(bot)
+
+
+def typing(bot: Desk) -> list[str]:
+    """The channels in which typing was shown, in turn."""
+    return [call.path.split("/")[-2] for call in bot.discord.calls("POST /channels/{channel}/typing")]
+
+
 async def test_no_call_takes_longer_than_discord() -> None:
     """Five edits at once are over in a second: nothing here sleeps on a bucket."""
     async with desk() as bot:

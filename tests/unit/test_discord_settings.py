@@ -17,6 +17,7 @@ from assistant_gateway_discord.buckets import INVALID_MOST, INVALID_WINDOW, Buck
 from assistant_gateway_discord.buttons import Press, custom_id, read
 from assistant_gateway_discord.downloads import may_be_asked
 from assistant_gateway_discord.echoes import nonce
+from assistant_gateway_discord.faults import Unauthorised
 from assistant_gateway_discord.invite import application_of
 from assistant_gateway_discord.settings import DiscordSettings
 from assistant_gateway_discord.web import Web
@@ -72,7 +73,7 @@ def test_what_is_wrong_is_said(table: dict[str, object], told: str) -> None:
 def test_the_invitation_asks_for_what_is_needed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The id comes from the token; six permissions, and the two scopes; without a token it is a wrong usage."""
+    """The id is the token's; six permissions and two scopes; without a token it is a wrong usage."""
     monkeypatch.setenv("DISCORD_BOT_TOKEN", TOKEN)
     code = main(["discord", "invite"])
     link = urlsplit(capsys.readouterr().out.strip())
@@ -184,7 +185,7 @@ def test_the_size_is_learnt_from_the_first_call_of_a_window() -> None:
 
 
 def test_before_the_address_is_shut_out_nothing_is_sent() -> None:
-    """After 5,000 calls that were turned away within ten minutes there is a pause until the first is forgotten."""
+    """After 5,000 calls that were turned away in ten minutes it waits until the first is forgotten."""
     clock = HandTime()
     guard = Guard(clock)
     for _ in range(INVALID_MOST):
@@ -210,6 +211,40 @@ async def test_what_is_shut_is_not_asked_for() -> None:
     await web.close()
 
     assert (6.0, route.scope) == (refused.value.retry_after, refused.value.scope)
+
+
+async def test_a_page_instead_of_an_answer_shuts_everything() -> None:
+    """A 429 without JSON is not Discord's but of what stands before it: no other call is made meanwhile."""
+    async with DiscordEmulator() as discord:
+        web = Web(SecretStr(discord.bot_token), discord.api_url)
+        discord.fault(Fault("cloudflare", "GET /users/@me"))
+        with pytest.raises(RateLimited) as first:
+            await web.get(routes.me())
+        with pytest.raises(RateLimited):
+            await web.get(routes.gateway())
+        calls = len(discord.calls())
+        await web.close()
+
+    assert routes.BOT == first.value.scope
+    assert 1 == calls
+
+
+async def test_a_refused_token_is_shown_again_after_a_minute() -> None:
+    """One 401 that was a mistake of Discord's does not silence the bot for good."""
+    clock = HandTime()
+    async with DiscordEmulator() as discord:
+        web = Web(SecretStr(discord.bot_token), discord.api_url, clock=clock)
+        discord.fault(Fault("error", "GET /gateway/bot", status=401))
+        for _ in range(2):
+            with pytest.raises(Unauthorised):
+                await web.get(routes.gateway())
+        early = len(discord.calls())
+        clock.now += 60.0
+        told = await web.get(routes.gateway())
+        await web.close()
+
+    assert 1 == early
+    assert "url" in told
 
 
 def test_the_names_of_budgets_hold_no_secret() -> None:
