@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -33,6 +33,8 @@ LINGER = 0.1  # seconds to wait for the stream's own end, so that its connection
 PATIENCE = 2.0  # seconds to wait for the rest of an answer whose outcome is known, mostly its usage
 COMPLAINT = 4_000  # characters of a refusal that are looked at
 DONE = b"[DONE]"
+
+_T = TypeVar("_T")
 
 
 class ProviderSettings(Section):
@@ -193,6 +195,27 @@ class Connection:
         await stack.enter_async_context(aclosing(chunks))
         return chunks
 
+    async def ask(self, request: Callable[[AsyncOpenAI], Awaitable[_T]]) -> _T:
+        """
+        Make one request that is answered whole.
+
+        Raises:
+            Refusal: The provider refuses it.
+            BackendUnavailable: It can't be reached, or broke off.
+        """
+        import httpx2
+        import openai
+
+        client = await self.open()
+        try:
+            return await request(client)
+        except openai.APIStatusError as error:
+            raise Refusal.of(error) from error
+        except openai.APIConnectionError as error:
+            raise self._unreachable(error) from error
+        except (httpx2.HTTPError, OSError) as error:
+            raise BackendUnavailable("the connection to the provider broke") from error
+
     async def read(
         self, chunks: AsyncGenerator[bytes, None], reading: Reading
     ) -> AsyncGenerator[StepEvent, None]:
@@ -229,19 +252,14 @@ class Connection:
 
     async def check(self) -> str:
         """Ask the provider for its models; one line about what answered. Raises as `Backend.check`."""
-        import openai
-
-        client = await self.open()
         host = urlsplit(self._settings.base_url).netloc
         try:
-            answer = await client.models.with_raw_response.list()
+            answer = await self.ask(lambda client: client.models.with_raw_response.list())
             told = answer.http_response.json()
-        except openai.NotFoundError:
-            return f"{host} answers; it has no list of models"
-        except openai.APIStatusError as error:
-            raise Refusal.of(error).error from error
-        except openai.APIConnectionError as error:
-            raise self._unreachable(error) from error
+        except Refusal as refusal:
+            if refusal.status == 404:
+                return f"{host} answers; it has no list of models"
+            raise refusal.error from refusal
         except ValueError as error:
             raise BackendRefused(f"{host} answers, but not as a model provider: check base_url") from error
         models = told.get("data") if isinstance(told, dict) else None

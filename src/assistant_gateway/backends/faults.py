@@ -65,8 +65,8 @@ def _from_status(status: int, said: str, retry_after: float) -> BackendError:
             )
         case 404:
             return BackendRefused(
-                f"not found (404): check the assistant's model and that base_url ends where /responses or "
-                f"/chat/completions follows, mostly with /v1: {said}"
+                f"not found (404): check the assistant's model and that base_url ends where /responses, "
+                f"/chat/completions or /threads follows, mostly with /v1: {said}"
             )
         case 413:
             return ContextOverflow(f"the request is too large for the provider (413): {said}")

@@ -128,12 +128,17 @@ def _text(data: bytes) -> str | None:
     return None if "\0" in text else whole(text)
 
 
-def _fenced(name: str, content_type: str, text: str) -> str:
+def fenced(text: str) -> str:
+    """*text* between two lines of backticks, of which it can't hold the second."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}\n{text.rstrip()}\n{fence}"
+
+
+def _fenced(name: str, content_type: str, text: str) -> str:
     cut = len(text) - TEXT_LENGTH
     if cut > 0:
         text = f"{text[:TEXT_LENGTH]}\n[cut here: {cut} more characters]"
-    return f"File “{name}” ({label(content_type)}):\n{fence}\n{text.rstrip()}\n{fence}"
+    return f"File “{name}” ({label(content_type)}):\n{fenced(text)}"
 
 
 def _data_url(content_type: str, data: bytes) -> str:

@@ -119,17 +119,28 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
     return Request(body, frozenset(files.used))
 
 
-async def easy_items(
-    bodies: Sequence[JsonObject], files: Inliner, *, phases: bool = False
-) -> list[JsonObject]:
-    """Repaired items in the provider's easy form: files inlined, and people told apart by name."""
+def names_people(bodies: Sequence[JsonObject]) -> bool:
+    """Whether more than one person speaks in *bodies*, so that they must be told apart by name."""
     senders = {str(body.get("sender") or "") for body in bodies if items.role(body) == "user"} - {""}
+    return len(senders) > 1
+
+
+async def easy_items(
+    bodies: Sequence[JsonObject], files: Inliner, *, phases: bool = False, named: bool | None = None
+) -> list[JsonObject]:
+    """
+    Repaired items in the provider's easy form: files inlined, and people told apart by name.
+
+    Args:
+        named: Whether people are told apart; without it, as *bodies* themselves need it.
+    """
+    named = names_people(bodies) if named is None else named
     sent: list[JsonObject] = []
     # The newest first: where not all files fit, the older ones are left out.
     for body in reversed(bodies):
         kind = items.kind(body)
         if kind == "message":
-            sender = label(str(body.get("sender") or "")) if len(senders) > 1 else ""
+            sender = label(str(body.get("sender") or "")) if named else ""
             message = await _message(body, sender, files)
             # OpenAI's newer models want it back: `EasyInputMessageParam.phase`, openai 3.54.0.
             phase = body.get("phase") if phases else None
