@@ -72,7 +72,7 @@ def no_retry(standing: Standing, run_id: str) -> str:
     """Why the answer *run_id* (any, where it is empty) can't be given again now; empty where it can."""
     if standing.unfinished:
         return BUSY
-    if not standing.run_id:
+    if not standing.has_question:
         return NOT_RETRIED
     return OUTDATED if run_id not in ("", standing.run_id) else ""
 

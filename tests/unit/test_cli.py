@@ -20,7 +20,20 @@ from assistant_gateway.cli.banner import banner
 from assistant_gateway.config import load_config
 from assistant_gateway.items import assistant_message, function_call, user_message
 from assistant_gateway.store.sqlite import SqliteStore
-from assistant_gateway.values import FunctionCall, Item, Lane
+from assistant_gateway.values import (
+    Answer,
+    Conversation,
+    FunctionCall,
+    Inbound,
+    Item,
+    Lane,
+    MessageState,
+    Rating,
+    Routed,
+    Run,
+    RunStatus,
+    User,
+)
 from fixtures.plugins import plugins
 
 TOOLS = Path(__file__).parent.parent / "fixtures" / "cli_tools.py"
@@ -220,6 +233,47 @@ def test_all_threads_go_to_another_store(
     ]
     assert "wrong.jsonl: line 1: " in told.err
     assert capsys.readouterr().out in (tmp_path / "all.jsonl").read_text()
+
+
+async def rated(path: Path) -> str:
+    """A store with two answers: the first rated by two people, the second taken back; the thread's id."""
+    store = SqliteStore(path)
+    await store.open()
+    place = Conversation("webhook", "default", "room")
+    for number in range(2):
+        inbound = Inbound(place, f"m{number}", User("U1", "Ann"), "Hi")
+        await store.accept(inbound, Routed(Lane("webhook", "default", "room"), "default"), cap=10)
+        claim = await store.claim("w", 30)
+        assert claim is not None
+        run = Run(f"run_{number}", claim.message.thread_id, "default")
+        await store.begin(claim, run, [Item(f"in_{number}", user_message(f"Question {number}"))])
+        said = Item(f"out_{number}", assistant_message(f"Answer {number}"))
+        await store.conclude(claim, run, Answer("", RunStatus.COMPLETED), [said], "")
+        await store.finish(claim, MessageState.DELIVERED)
+    await store.rate(place, User("U1", "Ann"), "run_0", Rating.GOOD, None)
+    await store.rate(place, User("U2"), "run_0", Rating.BAD, "Wrong\x1b[2J year")
+    await store.undo(Lane("webhook", "default", "room"))
+    await store.close()
+    return run.thread_id
+
+
+def test_operators_read_feedback_and_what_was_taken_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`threads show` has 2 thumbs behind the first answer, 2 forgotten items; `feedback list` filters."""
+    thread = asyncio.run(rated(tmp_path / "assistant-gateway.db"))
+
+    assert 0 == code_of("threads", "show", thread)
+    shown = capsys.readouterr().out
+    assert 0 == code_of("feedback", "list", "--rating", "bad", "--limit", "5")
+    (listed,) = capsys.readouterr().out.splitlines()
+
+    places = [shown.index(word) for word in ("Answer 0", "👍", "👎", "Question 1", "Answer 1")]
+    assert sorted(places) == places
+    assert 2 == shown.count("(forgotten)")
+    assert f"{thread}  run_0  👎" in listed
+    assert "U2" in listed
+    assert "\x1b" not in shown + listed
 
 
 def test_an_unknown_thread_ends_with_one(thread: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,6 +66,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
             from assistant_gateway.cli.discord import discord
 
             return discord
+        case "feedback":
+            from assistant_gateway.cli.feedback import feedback
+
+            return feedback
         case "slack":
             from assistant_gateway.cli.slack import slack
 

@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_threads(commands, common)
     _add_tools(commands, common)
     _add_deliveries(commands, common)
+    _add_feedback(commands, common)
 
     slack = commands.add_parser("slack", help="set up the Slack app").add_subparsers(
         dest="action", required=True, metavar="ACTION"
@@ -148,6 +149,17 @@ def _add_deliveries(
     listed.add_argument("--limit", type=_count, default=50, metavar="N", help="how many (default: 50)")
     retry = deliveries.add_parser("retry", parents=[common], help="try a delivery again, at once")
     retry.add_argument("id", metavar="ID")
+
+
+def _add_feedback(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    feedback = commands.add_parser("feedback", help="look at what people think of answers").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    listed = feedback.add_parser("list", parents=[common], help="the newest ratings and comments")
+    listed.add_argument("--rating", choices=("good", "bad"), help="only those")
+    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="how many (default: 50)")
 
 
 def _count(text: str) -> int:

@@ -17,7 +17,7 @@ from assistant_gateway.config import Config
 from assistant_gateway.errors import GatewayError
 from assistant_gateway.store import Store
 from assistant_gateway.store.connect import open_store
-from assistant_gateway.values import Item, JsonObject, Lane, Thread
+from assistant_gateway.values import Feedback, Item, JsonObject, Lane, Rating, Thread
 
 
 def threads(arguments: argparse.Namespace) -> int:
@@ -46,8 +46,10 @@ async def _threads(arguments: argparse.Namespace, config: Config) -> int:
             case "show":
                 thread = await _found(store, arguments.id)
                 print(_line(thread), end="\n\n")
-                for item in await store.items(thread.id, limit=arguments.limit):
+                for item, words in await _rated(store, thread, arguments.limit):
                     print(_told(item))
+                    for word in words:
+                        print(plain(f"{rated(word)}\n"))
             case "reset":
                 print((await store.reset((await _found(store, arguments.id)).lane)).id)
             case "export":
@@ -63,6 +65,23 @@ async def _found(store: Store, id: str) -> Thread:
     if thread is None:
         raise GatewayError(f"there is no thread {id}; see: assistant-gateway threads list")
     return thread
+
+
+async def _rated(store: Store, thread: Thread, limit: int) -> list[tuple[Item, list[Feedback]]]:
+    """The newest items of a thread, forgotten ones too; with the last of a run, what people thought of it."""
+    found = await store.items(thread.id, limit=limit, forgotten=True)
+    words = await store.thread_feedback(thread.id)
+    last = {item.run_id: item.seq for item in found}
+    return [
+        (item, [word for word in words if word.run_id == item.run_id and last[item.run_id] == item.seq])
+        for item in found
+    ]
+
+
+def rated(word: Feedback) -> str:
+    """What a person thought of an answer, in a line."""
+    mark = "👍" if word.rating is Rating.GOOD else "👎"
+    return f"{mark} {_time(word.at)} {word.user.name or word.user.id}  {word.comment}".rstrip()
 
 
 def _line(thread: Thread) -> str:
@@ -81,7 +100,8 @@ def _told(item: Item) -> str:
     body = item.body
     kind = items.kind(body)
     text = items.text_of(body) or _summary(body)
-    return plain(f"[{item.seq}] {_time(item.created_at)} {items.role(body) or kind}\n{text}\n")
+    state = " (forgotten)" if item.forgotten else ""
+    return plain(f"[{item.seq}] {_time(item.created_at)} {items.role(body) or kind}{state}\n{text}\n")
 
 
 def _summary(body: JsonObject) -> str:

@@ -105,11 +105,13 @@ class Standing:
 
     Attributes:
         thread_id: Its current thread; empty where nobody has spoken.
-        run_id: The run of the thread's newest question; empty where there is none.
+        has_question: Whether anything on the thread could be answered again.
+        run_id: The run that answered its newest question; empty where none of ours did.
         unfinished: How many of its messages are still to be answered.
     """
 
     thread_id: str = ""
+    has_question: bool = False
     run_id: str = ""
     unfinished: int = 0
 

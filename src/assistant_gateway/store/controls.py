@@ -25,8 +25,9 @@ def standing(db: Database, lane: Lane) -> Standing:
     row = db.one("standing", **rows.lane_values(lane))
     if row is None:
         return Standing()
-    thread_id, run_id, unfinished = row
-    return Standing(thread_id, run_id or "", unfinished)
+    thread_id, unfinished = row
+    turn = turns.last(db, thread_id)
+    return Standing(thread_id, turn is not None, turn.run_id if turn else "", unfinished)
 
 
 def undo(db: Database, lane: Lane) -> Undone:

@@ -299,12 +299,8 @@ SELECT note FROM messages WHERE id = :message;
 UPDATE messages SET note = :note WHERE id = :message;
 
 -- name: standing
--- A lane's current thread, its newest turn's run, and how many messages are unfinished.
-SELECT t.id,
-    (SELECT r.id FROM runs AS r WHERE r.thread_id = t.id AND r.forgotten = 0 AND r.begins_at IS NOT NULL
-     ORDER BY r.rowid DESC LIMIT 1),
-    l.pending
-FROM lanes AS l JOIN threads AS t ON t.lane_id = l.id AND t.is_current = 1
+-- A lane's current thread, and how many messages are unfinished.
+SELECT t.id, l.pending FROM lanes AS l JOIN threads AS t ON t.lane_id = l.id AND t.is_current = 1
 WHERE l.adapter = :adapter AND l.tenant = :tenant AND l.channel = :channel AND l.topic = :topic AND l.member = :member;
 
 -- Edits

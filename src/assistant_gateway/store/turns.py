@@ -7,14 +7,18 @@ place and stays readable for the operator, but no model and nobody in the conver
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from assistant_gateway.store import Undone
+from assistant_gateway import items
+from assistant_gateway.store import Undone, rows
 from assistant_gateway.store.database import Database
 from assistant_gateway.store.memory import put_items
 from assistant_gateway.values import Item
+
+_PAGE = 100  # items read at once
+_NEWEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +27,14 @@ class Turn:
     A question and what followed.
 
     Attributes:
-        run_id: The run that answered it last.
-        question: The message that asked.
+        run_id: The run that answered it last; empty where the thread comes from elsewhere.
+        question: The message that asked; None where the thread comes from elsewhere.
         begins_at: The seq of the item before its own.
         asked_until: The seq of the question's last item; the same where the run only went on.
     """
 
     run_id: str
-    question: int
+    question: int | None
     begins_at: int
     asked_until: int
 
@@ -38,7 +42,7 @@ class Turn:
 def last(db: Database, thread_id: str) -> Turn | None:
     """The newest turn of a thread that is not forgotten."""
     row = db.one("last_turn", thread=thread_id)
-    return None if row is None else Turn(*row)
+    return _without_run(db, thread_id) if row is None else Turn(*row)
 
 
 def of(db: Database, run_id: str) -> Turn | None:
@@ -47,10 +51,10 @@ def of(db: Database, run_id: str) -> Turn | None:
     return None if row is None or row[1] is None else Turn(run_id, *row)
 
 
-def put_question(db: Database, thread_id: str, items: Sequence[Item]) -> tuple[int, int]:
+def put_question(db: Database, thread_id: str, asked: Sequence[Item]) -> tuple[int, int]:
     """Put a question's items on a thread; the seqs before and at its end."""
     begins_at = _length(db, thread_id)
-    put_items(db, thread_id, items)
+    put_items(db, thread_id, asked)
     return begins_at, _length(db, thread_id)
 
 
@@ -72,7 +76,7 @@ def forget_answer(db: Database, thread_id: str, turn: Turn) -> None:
     db.run("forget_backend_states", thread=thread_id)
 
 
-def revise(db: Database, run_id: str, thread_id: str, revision: int, items: Sequence[Item]) -> None:
+def revise(db: Database, run_id: str, thread_id: str, revision: int, asked: Sequence[Item]) -> None:
     """Put a question that was changed in the place of the earlier one, and forget what was said to that."""
     turn = of(db, run_id)
     if turn is not None:
@@ -84,8 +88,29 @@ def revise(db: Database, run_id: str, thread_id: str, revision: int, items: Sequ
             asked_until=turn.asked_until,
         )
         db.run("forget_backend_states", thread=thread_id)
-    begins_at, asked_until = put_question(db, thread_id, items)
+    begins_at, asked_until = put_question(db, thread_id, asked)
     db.run("revise_run", id=run_id, revision=revision, begins_at=begins_at, asked_until=asked_until)
+
+
+def _without_run(db: Database, thread_id: str) -> Turn | None:
+    """The newest turn of a thread that no run of ours has answered: it was imported, or put there by hand."""
+    begins_at = asked_until = None
+    for item in _newest_first(db, thread_id):
+        if items.role(item.body) == "user":
+            begins_at, asked_until = item.seq - 1, asked_until or item.seq
+        elif asked_until is not None:
+            break
+    if begins_at is None or asked_until is None:
+        return None
+    return Turn("", None, begins_at, asked_until)
+
+
+def _newest_first(db: Database, thread_id: str) -> Iterator[Item]:
+    before = _NEWEST
+    while page := db.all("items", thread=thread_id, before=before, limit=_PAGE, forgotten=False):
+        for item in map(rows.item, page):
+            yield item
+            before = item.seq
 
 
 def _length(db: Database, thread_id: str) -> int:

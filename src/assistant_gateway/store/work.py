@@ -165,7 +165,7 @@ def retry(db: Database, claim: Claim, run: Run) -> Run | None:
     _begin_message(db, claim)
     turns.forget_answer(db, run.thread_id, last)
     run = replace(run, status=RunStatus.IN_PROGRESS)
-    _add_run(db, claim, run, last.question, (last.begins_at, last.asked_until))
+    _add_run(db, claim, run, last.question or claim.message.id, (last.begins_at, last.asked_until))
     return _run(db, run.id)
 
 

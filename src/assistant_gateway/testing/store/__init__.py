@@ -23,7 +23,9 @@ from assistant_gateway.store import Store
 from assistant_gateway.testing.store.answers import AnswerPromises
 from assistant_gateway.testing.store.busy import BusyPromises
 from assistant_gateway.testing.store.claims import ClaimPromises
-from assistant_gateway.testing.store.controls import ControlPromises
+from assistant_gateway.testing.store.commands import CommandPromises
+from assistant_gateway.testing.store.edits import EditPromises
+from assistant_gateway.testing.store.feedback import FeedbackPromises
 from assistant_gateway.testing.store.files import FilePromises
 from assistant_gateway.testing.store.intake import IntakePromises
 from assistant_gateway.testing.store.outbox import OutboxPromises
@@ -46,6 +48,7 @@ from assistant_gateway.testing.store.samples import (
 )
 from assistant_gateway.testing.store.stores import Stores
 from assistant_gateway.testing.store.threads import ThreadPromises
+from assistant_gateway.testing.store.turns import TurnPromises
 from assistant_gateway.testing.store.upkeep import UpkeepPromises
 
 
@@ -54,7 +57,10 @@ class StoreContract(
     UpkeepPromises,
     OutboxPromises,
     FilePromises,
-    ControlPromises,
+    FeedbackPromises,
+    EditPromises,
+    TurnPromises,
+    CommandPromises,
     ThreadPromises,
     RestartPromises,
     AnswerPromises,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from assistant_gateway.adapter import Receipt, Verdict
+from assistant_gateway.items import assistant_message
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.values import (
+    Answer,
     Busy,
+    Command,
     Conversation,
     Inbound,
     Item,
@@ -17,6 +21,8 @@ from assistant_gateway.values import (
     MessageState,
     Routed,
     Run,
+    RunStatus,
+    Usage,
     User,
 )
 
@@ -91,3 +97,33 @@ def accepted_or_known(receipt: Receipt) -> Message:
 def named(claim: Claim) -> str:
     """The platform's id of the claimed message."""
     return claim.message.inbound.message_id
+
+
+def asks(message_id: str, command: Command, *, channel: str = "C1") -> Inbound:
+    """A message that is a command."""
+    return replace(said(message_id, channel=channel, text=f"/{command.value}"), command=command)
+
+
+async def answered(store: Store, n: int, *, usage: Usage | None = None) -> Run:
+    """A question ``q<n>`` in the lane and its answer ``a<n>``; its run."""
+    await take(store, said(f"m{n}"))
+    return await answer(store, await claimed(store), f"q{n}", f"a{n}", usage=usage)
+
+
+async def answer(store: Store, claim: Claim, question: str, reply: str, *, usage: Usage | None = None) -> Run:
+    """Answer a claimed message."""
+    run = replace(await begin(store, claim, (item(question),)), status=RunStatus.COMPLETED)
+    run = replace(run, usage=usage or Usage())
+    await store.conclude(claim, run, Answer(reply, RunStatus.COMPLETED), [item(reply)], "j")
+    await finish(store, claim)
+    return run
+
+
+def said_by_assistant(id: str) -> Item:
+    """An answer on a thread."""
+    return Item(id, assistant_message(id))
+
+
+async def ids(store: Store, thread_id: str, *, forgotten: bool = False) -> list[str]:
+    """The ids of a thread's items."""
+    return [entry.id for entry in await store.items(thread_id, forgotten=forgotten)]
