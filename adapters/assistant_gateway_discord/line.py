@@ -39,9 +39,9 @@ EVENTS = (
 )  # and MESSAGE_DELETE_BULK
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between two tries to connect
 REFUSED_PAUSE = 300.0  # seconds, where only a person can mend it: 1,000 sessions a day may be begun
-DEAF = (
-    60.0  # seconds without a connection, after which discord.py's own waiting (up to 17 minutes) is cut short
-)
+HOPELESS = frozenset({4004, 4010, 4011, 4012, 4013})  # codes of a close that only a person can mend
+# Seconds without a connection after which discord.py's own waiting (up to 17 minutes) is cut short.
+DEAF = 60.0
 SESSIONS_LEFT = 5  # sessions of the day that are not begun: with the last one Discord takes the token away
 
 
@@ -74,7 +74,9 @@ class Line:
         self._hear = hear
         self._begun = begun
         self._client: discord.Client | None = None
+        self._me: Identity | None = None
         self._up: set[int] = set()
+        self._was_up = False
         self._wanted = 1
         self._log = structlog.get_logger()
         self.fault = ""
@@ -106,33 +108,40 @@ class Line:
         """Be connected until cancelled."""
         pause = FIRST_PAUSE
         while True:
+            self._was_up = False
             try:
-                me = await self._web.ask_identity()
-                await self._connect(me, await self._web.get(routes.gateway()))
-                wait = pause = FIRST_PAUSE
-            except Unauthorised:
-                self.fault = (
-                    "the bot token is refused: copy it anew from the page Bot of the Developer Portal"
-                )
-                wait = REFUSED_PAUSE
-            except discord.PrivilegedIntentsRequired:
-                self.fault = "Discord refuses the intents"
-                wait = pause if self._message_content else REFUSED_PAUSE
-                self._renounce_content(await self._web.identity())
-            except discord.ConnectionClosed as error:
-                self.fault = f"Discord has closed the connection with code {error.code}"
-                wait = REFUSED_PAUSE if error.code in (4004, 4010, 4011, 4012, 4013) else pause
-            except RateLimited as error:
-                self.fault, wait = "Discord limits how often the bot connects", max(pause, error.retry_after)
-            except (AdapterError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
-                self.fault, wait = str(error) or type(error).__name__, pause
-            except Exception as error:  # discord.py 2.7.1 fails so when the first connection is refused
-                self.fault, wait = f"discord.py has failed: {type(error).__name__}", pause
+                await self._connect(await self._web.ask_identity(), await self._web.get(routes.gateway()))
+                wait = 0.0
+            except Exception as error:  # discord.py 2.7.1 fails in many ways, and none may be the last one
+                self.fault, wait = self._meaning(error)
             finally:
                 self._up.clear()
+            pause = FIRST_PAUSE if self._was_up else pause
+            wait = max(wait, pause)
             self._log.error("discord.line_down", reason=self.fault, seconds=round(wait, 1))
             await asyncio.sleep(wait * (1 + random.random() / 4))  # noqa: S311
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _meaning(self, error: Exception) -> tuple[str, float]:
+        """Why there is no connection, in words, and for how many seconds at least a new try is no use."""
+        match error:
+            case Unauthorised():
+                return (
+                    "the bot token is refused: copy it anew from the Developer Portal, page Bot",
+                    REFUSED_PAUSE,
+                )
+            case discord.PrivilegedIntentsRequired():
+                return "Discord refuses the intents", 0.0 if self._renounce_content() else REFUSED_PAUSE
+            case discord.ConnectionClosed(code=code):
+                told = f"Discord has closed the connection with code {code}"
+                return told, REFUSED_PAUSE if code in HOPELESS else 0.0
+            case RateLimited(retry_after=seconds):
+                return "Discord limits how often the bot connects", seconds
+            case AdapterError() | discord.DiscordException() | aiohttp.ClientError() | OSError():
+                return str(error) or type(error).__name__, 0.0
+            case _:  # so it fails when the first connection is refused
+                self._log.warning("discord.library_failed", exc_info=error)
+                return f"discord.py has failed: {type(error).__name__}", 0.0
 
     async def _connect(self, me: Identity, told: Json) -> None:
         """One client, from its login to its end."""
@@ -140,8 +149,9 @@ class Line:
         if "remaining" in limits and number(limits.get("remaining")) <= SESSIONS_LEFT:
             seconds = number(limits.get("reset_after")) / 1000
             raise RateLimited(seconds, "no sessions are left for today")
-        if self._message_content and not me.hears_content:
-            self._renounce_content(me)
+        self._me = me
+        if not me.hears_content:
+            self._renounce_content()
         self._wanted = self._shards or max(1, number(told.get("shards")))
         client = self._build(yarl.URL(text(told.get("url")) or str(DiscordWebSocket.DEFAULT_GATEWAY)))
         async with client:
@@ -171,16 +181,19 @@ class Line:
                 raise AdapterError(f"no connection for {patience:.0f} s")
         await running
 
-    def _renounce_content(self, me: Identity) -> None:
-        """Go on without what the bot is not allowed to read: asked for again it would be refused again."""
-        if self._message_content:
-            self._message_content = False
-            self._log.error(
-                "discord.intent_missing",
-                intent="Message Content Intent",
-                remedy=f"switch it on at {me.portal} under Privileged Gateway Intents, then start again",
-                until_then="only mentions, direct messages and commands are answered",
-            )
+    def _renounce_content(self) -> bool:
+        """Go on without what would be refused again; False where that was so already."""
+        if not self._message_content:
+            return False
+        self._message_content = False
+        portal = self._me.portal if self._me is not None else "the Developer Portal"
+        self._log.error(
+            "discord.intent_missing",
+            intent="Message Content Intent",
+            remedy=f"switch it on at {portal} under Privileged Gateway Intents, then start again",
+            until_then="only mentions, direct messages and commands are answered",
+        )
+        return True
 
     def _build(self, gateway: yarl.URL) -> discord.Client:
         intents = discord.Intents.none()
@@ -245,6 +258,7 @@ class Line:
 
     def _is_up(self, shard: int) -> None:
         self._up.add(shard)
+        self._was_up = True
         self.fault = ""
 
     def _is_down(self, shard: int) -> None:

@@ -74,7 +74,7 @@ def asked_for_commands(discord: DiscordEmulator, times: int) -> bool:
 
 
 async def test_ask_is_accepted_before_it_is_announced(bot: Desk) -> None:
-    """While the store works Discord is told nothing for 0.8 s, then "thinking…", which the answer replaces."""
+    """While the store works Discord hears nothing for 0.8 s, then "thinking…", which the answer replaces."""
     discord = bot.discord
     bot.intake.hold()
     asked = await discord.slash(discord.general, discord.ann, "ask", {"question": "Why?"})
