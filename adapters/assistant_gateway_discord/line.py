@@ -1,9 +1,8 @@
 """
 The line to Discord's gateway: discord.py's client, kept up.
 
-discord.py keeps the connection, resumes it after a cut and knows the servers. Two things of it are not
-used. Its calls would sleep on rate limits, so they go over `Web`. And its messages are made of what
-its cache holds, which another process has not: so events are taken as Discord sent them.
+discord.py resumes a connection after a cut; where it gives up, or waits for too long, a new client is
+begun. What was not delivered meanwhile is told by the beginning of a session.
 """
 
 from __future__ import annotations
@@ -13,18 +12,15 @@ import json
 import logging
 import random
 from collections.abc import Callable
-from typing import Any
 
 import aiohttp
 import discord
 import structlog
-import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route as LibraryRoute
 from pydantic import SecretStr
 
 from assistant_gateway.errors import AdapterError, RateLimited
 from assistant_gateway_discord import routes
+from assistant_gateway_discord.client import client_for
 from assistant_gateway_discord.faults import Unauthorised
 from assistant_gateway_discord.identity import Identity
 from assistant_gateway_discord.places import HAS_THREADS, Place
@@ -153,7 +149,13 @@ class Line:
         if not me.hears_content:
             self._renounce_content()
         self._wanted = self._shards or max(1, number(told.get("shards")))
-        client = self._build(yarl.URL(text(told.get("url")) or str(DiscordWebSocket.DEFAULT_GATEWAY)))
+        client = client_for(
+            self._web,
+            text(told.get("url")),
+            self._happened,
+            shards=self._wanted,
+            message_content=self._message_content,
+        )
         async with client:
             self._client = client
             running = asyncio.create_task(client.start(self._token.get_secret_value()), name="discord:client")
@@ -195,58 +197,37 @@ class Line:
         )
         return True
 
-    def _build(self, gateway: yarl.URL) -> discord.Client:
-        intents = discord.Intents.none()
-        intents.guilds = intents.guild_messages = intents.dm_messages = True
-        intents.message_content = self._message_content
-        options: dict[str, Any] = {
-            "intents": intents,
-            "max_messages": None,
-            "chunk_guilds_at_startup": False,
-            "member_cache_flags": discord.MemberCacheFlags.none(),
-            "allowed_mentions": discord.AllowedMentions.none(),
-            "enable_debug_events": True,  # events as Discord sent them
-        }
-        client: discord.Client
-        if self._wanted > 1:
-            client = _ManyShards(self, shard_count=self._wanted, **options)
-        else:
-            client = _OneShard(self, **options)
-        _lead(client, self._web, gateway)
-        return client
-
     # What the client tells
 
-    def happened(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _happened(self, event: str, arguments: tuple[object, ...]) -> None:
         """discord.py dispatches an event, from within its connection: no fault of ours must end that."""
         try:
             self._note(event, arguments)
         except Exception:
             self._log.exception("discord.event_failed", kind=event)
 
-    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _note(self, event: str, arguments: tuple[object, ...]) -> None:
         is_single = self._wanted == 1
-        match event:
-            case "socket_raw_receive":
-                self._read(arguments[0])
-            case "connect" if is_single:
+        match event, arguments:
+            case "socket_raw_receive", (str(raw),):
+                self._read(raw)
+            case "connect", _ if is_single:
                 self._connected(0)
-            case "shard_connect":
-                self._connected(arguments[0])
-            case "resumed" if is_single:
+            case "shard_connect", (int(shard),):
+                self._connected(shard)
+            case "resumed", _ if is_single:
                 self._is_up(0)
-            case "shard_resumed":
-                self._is_up(arguments[0])
-            case "disconnect" if is_single:
+            case "shard_resumed", (int(shard),):
+                self._is_up(shard)
+            case "disconnect", _ if is_single:
                 self._is_down(0)
-            case "shard_disconnect":
-                self._is_down(arguments[0])
+            case "shard_disconnect", (int(shard),):
+                self._is_down(shard)
 
-    def _read(self, raw: object) -> None:
-        received = raw if isinstance(raw, str) else ""
-        if not any(event in received for event in EVENTS):
+    def _read(self, raw: str) -> None:
+        if not any(event in raw for event in EVENTS):
             return
-        told = table(json.loads(received))
+        told = table(json.loads(raw))
         kind = text(told.get("t"))
         if kind.startswith(EVENTS):
             self._hear(kind, table(told.get("d")))
@@ -264,49 +245,3 @@ class Line:
     def _is_down(self, shard: int) -> None:
         self._up.discard(shard)
         self.fault = self.fault or "the connection was cut"
-
-
-class _OneShard(discord.Client):
-    """discord.py's client, which tells its line what happens."""
-
-    def __init__(self, line: Line, **options: Any) -> None:
-        super().__init__(**options)
-        self._line = line
-
-    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
-        self._line.happened(event, args)
-        if not event.startswith("socket_"):
-            super().dispatch(event, *args, **kwargs)
-
-
-class _ManyShards(discord.AutoShardedClient):
-    """The same, for bots in so many servers that they need several connections."""
-
-    def __init__(self, line: Line, **options: Any) -> None:
-        super().__init__(**options)
-        self._line = line
-
-    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
-        self._line.happened(event, args)
-        if not event.startswith("socket_"):
-            super().dispatch(event, *args, **kwargs)
-
-
-def _lead(client: discord.Client, web: Web, gateway: yarl.URL) -> None:
-    """Lead the client's calls over *web*, and its connection to the gateway that Discord named."""
-    connect = client.http.ws_connect
-
-    async def request(route: LibraryRoute, **options: Any) -> Any:
-        path = route.url.removeprefix(LibraryRoute.BASE)
-        return await web.call(
-            routes.Route(route.method, path.replace("{", "{{").replace("}", "}}")), options.get("json")
-        )
-
-    async def ws_connect(url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
-        asked = yarl.URL(url)
-        if asked.origin() == DiscordWebSocket.DEFAULT_GATEWAY.origin():
-            asked = gateway.with_path(gateway.path or "/").with_query(asked.query)
-        return await connect(str(asked), compress=compress)
-
-    client.http.request = request  # type: ignore[method-assign]
-    client.http.ws_connect = ws_connect  # type: ignore[method-assign]

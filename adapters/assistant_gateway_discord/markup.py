@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
+from assistant_gateway.links import LINK, misleads
 from assistant_gateway_discord.tables import aligned, table_at
 
 QUOTES = 4  # levels of quotations that are looked into
@@ -27,11 +27,6 @@ _SPOILER = re.compile(r"(\\*)(\|\|)")
 # __init__.py and x.__init__() are names, as far as can be told; __init__ alone is strong text.
 _DUNDER = re.compile(r"(?<![\w\\])__(\w+?)__(?=\(|\.\w)|(?<=\w\.)__(\w+?)__(?!\w)")
 _STRONG = re.compile(r"(?<![\w\\_])__(?=\S)([^_\n]*?[^\s_])__(?![\w_])")
-_LINK = re.compile(
-    r"(!?)\[((?:[^\[\]\n\\]|\\.)*)\]\([ \t]*<?([^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?"
-    r"(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'))?[ \t]*\)"
-)
-_ADDRESS = re.compile(r"(?:https?://)?((?:[\w-]+\.)+[a-z]{2,})(?=[/:?#\s]|$)", re.IGNORECASE)
 
 
 def shown(markdown: str) -> str:
@@ -121,7 +116,7 @@ def _words(text: str) -> str:
     text = _SPOILER.sub(_escaped, text)
     text = _DUNDER.sub(lambda match: f"\\_\\_{match[1] or match[2]}\\_\\_", text)
     text = _STRONG.sub(r"**\1**", text)
-    text = _LINK.sub(_link, text)
+    text = LINK.sub(_link, text)
     return _TOKEN.sub(_escaped, text)
 
 
@@ -137,16 +132,6 @@ def _link(match: re.Match[str]) -> str:
         return match[0]
     if not label.strip():
         return f"<{target}>"
-    if _misleads(label, target):
+    if misleads(label, target):
         return f"{label} (<{target}>)"
     return f"[{label}]({target})" if is_image else match[0]
-
-
-def _misleads(label: str, target: str) -> bool:
-    """Whether a link's label looks like an address that is not where it leads."""
-    try:
-        host = (urlsplit(target).hostname or "").removeprefix("www.")
-    except ValueError:
-        return True
-    named = {found[1].lower().removeprefix("www.") for found in _ADDRESS.finditer(label)}
-    return bool(named) and named != {host}
