@@ -65,7 +65,7 @@ class Agent:
             StoreUnavailable: A Stop could not be kept; Slack must send it again.
         """
         event = table(payload.get("event"))
-        if self._settings.view == "none" or not is_ours(payload, me):
+        if not is_ours(payload, me):
             return
         match text(event.get("type")):
             case "agent_session_stopped":

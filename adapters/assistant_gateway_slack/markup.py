@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from assistant_gateway.links import LINK, host, misleads
 from assistant_gateway.values import JsonObject
 
 MARKDOWN_LENGTH = 12_000  # characters of a markdown block: docs.slack.dev, "Markdown block", 2026-08-20
@@ -20,6 +21,7 @@ FLAGS: JsonObject = {"parse": "none", "link_names": False, "unfurl_links": False
 _TOKEN = re.compile(r"<([^<>\n]+)>")
 _ENTITY = re.compile(r"&(?=(?:amp|lt|gt);)")
 _PART_OF_ENTITY = re.compile(r"&((?:a|am|amp|l|lt|g|gt)?)\Z")
+_CODE = re.compile(r"(?<!`)(`+)(?!`)(?:.+?)(?<!`)\1(?!`)")
 _QUOTE = re.compile(r"(?m)^([ \t]*(?:>[ \t]?)*)")
 
 
@@ -71,7 +73,7 @@ def inert(markdown: str) -> str:
     Model text in which nothing is a token, at any cut: no ``<`` is left that could begin one.
 
     ``&`` stays, since it is part of addresses, but where it would be read as an entity; so does ``>``
-    where it marks a quotation.
+    where it marks a quotation. A link whose words name another host than its own is told apart.
     """
     return "\n".join(_inert_line(line) for line in markdown.split("\n"))
 
@@ -88,8 +90,24 @@ def inert_piece(markdown: str, *, begins: bool) -> str:
 def _inert_line(line: str, *, begins: bool = True) -> str:
     marker = _QUOTE.match(line) if begins else None
     end = marker.end() if marker else 0
-    rest = _ENTITY.sub("&amp;", line[end:])
+    rest = _ENTITY.sub("&amp;", _honest(line[end:]))
     return line[:end] + rest.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _honest(line: str) -> str:
+    """A line in which a link that pretends to lead elsewhere is followed by its host; code is left alone."""
+    if "](" not in line:
+        return line
+    parts, end = [], 0
+    for code in _CODE.finditer(line):
+        parts += [LINK.sub(_with_host, line[end : code.start()]), code[0]]
+        end = code.end()
+    return "".join([*parts, LINK.sub(_with_host, line[end:])])
+
+
+def _with_host(link: re.Match[str]) -> str:
+    _, label, target = link.groups()
+    return f"{link[0]} ({host(target) or '?'})" if misleads(label, target) else link[0]
 
 
 def summary(markdown: str) -> str:

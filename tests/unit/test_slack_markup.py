@@ -113,3 +113,22 @@ def test_a_message_carries_every_flag_and_its_text_once() -> None:
         shown.items()
     )
     assert 12_000 == MARKDOWN_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("[good.com](https://evil.example/a)", "[good.com](https://evil.example/a) (evil.example)"),
+        (
+            "[https://good.com](https://evil.example)",
+            "[https://good.com](https://evil.example) (evil.example)",
+        ),
+        ("[www.good.com/x](https://good.com/y)", "[www.good.com/x](https://good.com/y)"),
+        ("[the docs](https://good.com)", "[the docs](https://good.com)"),
+        ("`[good.com](https://evil.example)`", "`[good.com](https://evil.example)`"),
+        ("<https://evil.example|https://good.com>", "&lt;https://evil.example|https://good.com&gt;"),
+    ],
+)
+def test_a_link_can_not_pretend_to_lead_elsewhere(written: str, shown: str) -> None:
+    """Words that name another host are followed by the real one; other words, and code, are left alone."""
+    assert shown == inert(written)
