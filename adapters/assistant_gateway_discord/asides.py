@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from assistant_gateway.adapter import Notes
-from assistant_gateway.errors import AdapterError, RateLimited, StoreError
+from assistant_gateway.errors import AdapterError, Forbidden, PostGone, RateLimited, StoreError
 from assistant_gateway.values import Conversation, JsonObject, ReplyTarget
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.drafts import reply_to, small
@@ -64,9 +64,8 @@ class Asides:
         self._notes = notes
         self._jobs: asyncio.Queue[Aside | tuple[str, _Place]] = asyncio.Queue(MOST)
         self._standing: dict[str, _Place] = {}
-        self._begun: OrderedDict[str, str] = (
-            OrderedDict()
-        )  # the newest message of a conversation whose answer has begun
+        # Of each conversation, the newest message whose answer has begun.
+        self._begun: OrderedDict[str, str] = OrderedDict()
         self._log = structlog.get_logger()
 
     def tell(self, aside: Aside) -> None:
@@ -133,7 +132,10 @@ class Asides:
             self._standing[message] = place
 
     async def _take_away(self, message: str, place: _Place) -> None:
-        await self._patiently(routes.delete(place.channel, place.id), None)
+        try:
+            await self._patiently(routes.delete(place.channel, place.id), None)
+        except (PostGone, Forbidden) as error:
+            self._log.debug("discord.aside_gone", error=str(error))
         if self._notes is not None:
             await self._notes.forget_note(SCOPE, message)
 

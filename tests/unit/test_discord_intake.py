@@ -11,7 +11,7 @@ from assistant_gateway.values import Conversation, Inbound
 from assistant_gateway_discord.drafts import SMALL
 from emulators.discord import DiscordEmulator, Message
 from emulators.eventually import eventually
-from fixtures.discord import Desk, desk
+from fixtures.discord import Desk, MemoryNotes, desk, running
 
 
 class Crowded(FakeIntake):
@@ -232,6 +232,27 @@ async def test_a_place_in_the_queue_is_told_and_taken_away() -> None:
         await discord.until(lambda: not small(discord, question))
 
     assert [f"{SMALL}⏳ 2 messages are answered before this one."] == told
+
+
+async def test_a_place_in_the_queue_is_taken_away_after_a_restart() -> None:
+    """The next process takes it away when it answers, or when the message is deleted."""
+    notes = MemoryNotes()
+    async with DiscordEmulator(speed=1000) as discord:
+        async with running(discord, intake=Crowded(), notes=notes) as bot:
+            questions = [await bot.ask("1"), await bot.ask("2")]
+            await eventually(lambda: len(waiting(notes)) == 2)
+            target = bot.target(questions[0])
+        async with running(discord, intake=bot.intake, notes=notes) as bot:
+            await bot.adapter.working(target)
+            await discord.delete(questions[1])
+            await eventually(lambda: not waiting(notes))
+
+    assert [] == small(discord, questions[0])
+
+
+def waiting(notes: MemoryNotes) -> list[str]:
+    """The messages below which a place in the queue stands."""
+    return [key for scope, key in notes.kept if scope == "discord:waiting"]
 
 
 # What a message is about
