@@ -4,17 +4,20 @@ How far behind the model people read, against the best that the platform's budge
     python bench/replies.py [--cold]
 
 Replies run on a virtual clock against a platform in memory that enforces its quotas (sliding
-windows) and answers 429 beyond them: Slack with 50 `chat.update` a minute for a whole workspace,
-Discord with 5 edits in 5 s for a channel and 50 calls a second for the bot. Calls take 80–200 ms; the
-model says 30 tokens a second.
+windows) and answers 429 beyond them: Slack with 50 `chat.update` a minute for a whole workspace, and
+where it streams 20 starts, 20 stops and 100 appends beside them; Discord with 5 edits in 5 s for a
+channel and 50 calls a second for the bot. Calls take 80–200 ms; the model says 30 tokens a second.
 
 The optimum is what somebody could do who knows beforehand when each answer ends: all calls of the
 window, less one for each final, given to the replies so that the sum of what is unseen is smallest
 (n edits at even distances leave a speaker of v characters a second v · seconds / 2(n + 1) behind),
 plus the time that a call travels. Where calls come back within seconds (Discord) nothing can be saved
 up: the optimum is one call each second, shared by those who speak. A gateway does not know when
-an answer ends: it has to keep a call for each final at all times, which the last line prices. With
-`--cold` it has seen no answer before.
+an answer ends: it has to keep a call for each final at all times, which the last line but one prices.
+With `--cold` it has seen no answer before. Where Slack streams, the optimum streams the first 20
+answers, for that is decided with their first words, and edits the others; ends cost no append.
+
+The last line is on the machine's own clock: from the model's first token to the platform's call.
 """
 
 from __future__ import annotations
@@ -28,13 +31,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from assistant_gateway.adapter import Budget, Limits
+from assistant_gateway.adapter import Budget, CallKind, Limits, StreamLimits
 from assistant_gateway.events import TextDelta
 from assistant_gateway.replies import Reply
 from assistant_gateway.replies.pacing import Pacer
 from assistant_gateway.replies.spread import PROMPT
+from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.clock import run_virtual
-from assistant_gateway.testing.metered import Kind, MeteredAdapter, Rules
+from assistant_gateway.testing.metered import MeteredAdapter, Rules
 from assistant_gateway.values import Answer, Conversation, FileRef, Post, ReplyTarget, RunStatus, User
 
 TOKENS = 30  # a second
@@ -43,16 +47,18 @@ SPEED = TOKENS * len(TOKEN)  # characters a second
 LATENCY = (0.08, 0.2)  # seconds
 ON_THE_WAY = sum(LATENCY) / 4  # seconds until the average call has taken effect
 USUAL = 20.0  # seconds of an answer
+STREAMS = StreamLimits(length=9_000, seconds=240.0, grace=30.0)
+A_MINUTE = {"start": 20, "append": 100, "stop": 20}  # calls, for all streams together
 
 
-def slack(target: ReplyTarget, call: Kind) -> Sequence[Budget]:
+def slack(target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
     place = target.conversation
     if call == "post":
         return [Budget(f"post:{place.tenant}:{place.channel}", 5, 5.0), Budget("post", 300, 60.0)]
-    return [Budget(f"{call}:{place.tenant}", 50, 60.0)]
+    return [Budget(f"{call}:{place.tenant}", A_MINUTE.get(call, 50), 60.0)]
 
 
-def discord(target: ReplyTarget, call: Kind) -> Sequence[Budget]:
+def discord(target: ReplyTarget, call: CallKind) -> Sequence[Budget]:
     return [Budget(f"{call}:{target.conversation.channel}", 5, 5.0), Budget("bot", 50, 1.0)]
 
 
@@ -82,7 +88,7 @@ async def no_file(name: str, content_type: str, data: bytes) -> FileRef:
     raise AssertionError("no answer here is that long")
 
 
-async def answer(adapter: MeteredAdapter, pacer: Pacer, channel: str, number: int, seconds: float) -> Told:
+async def answer(adapter: FakeAdapter, pacer: Pacer, channel: str, number: int, seconds: float) -> Told:
     """One answer, as the worker brings it."""
     clock = asyncio.get_running_loop().time
     target = ReplyTarget(Conversation("bench", "T1", channel, str(number)), f"m{number}", User("U1"))
@@ -162,6 +168,15 @@ def optimum(lengths: Sequence[float], edits: int) -> float:
     return SPEED * unseen / sum(lengths)
 
 
+def streamed(lengths: Sequence[float]) -> float:
+    """The same if as many as may begin in a minute are streamed, and the others edited."""
+    streams, others = lengths[: A_MINUTE["start"]], lengths[A_MINUTE["start"] :]
+    unseen = optimum(streams, A_MINUTE["append"]) * sum(streams)
+    if others:
+        unseen += optimum(others, 50 - len(others)) * sum(others)
+    return unseen / sum(lengths)
+
+
 def shared(lengths: Sequence[float], every: float) -> float:
     """The same where one call is free *every* so many seconds, too few of them to be saved up."""
     unseen, before = 0.0, 0.0
@@ -191,11 +206,12 @@ def warm(lengths: Sequence[float], *, cold: bool) -> Pacer:
     return pacer
 
 
-def platform(rules: Rules, length: int, seed: int) -> MeteredAdapter:
+def platform(rules: Rules, length: int, seed: int, *, streams: StreamLimits | None = None) -> MeteredAdapter:
     chance = random.Random(seed)
     return MeteredAdapter(
         rules,
         limits=Limits(text_length=length),
+        streams=streams,
         latency=lambda: chance.uniform(*LATENCY),
     )
 
@@ -228,6 +244,18 @@ async def one_after_another(adapter: MeteredAdapter, pacer: Pacer, lanes: int, m
 
     await asyncio.gather(*(lane(number) for number in range(lanes)))
     return answers
+
+
+async def first_words(count: int) -> list[float]:
+    """Milliseconds of the machine from the first token to the call that shows it."""
+    clock = asyncio.get_running_loop().time
+    adapter = FakeAdapter(streams=STREAMS, clock=clock)
+    waited = []
+    for number in range(count):
+        told = await answer(adapter, Pacer(), "D1", number, 1 / TOKENS)
+        began = next(at for at, call in adapter.log if call.key == f"run_{number}.0")
+        waited.append((began - told.began) * 1000)
+    return waited
 
 
 def row(what: str, adapter: MeteredAdapter, answers: Sequence[Told], best: float) -> None:
@@ -269,6 +297,12 @@ def main() -> None:
     for name in ("20 s each", "10-30 s"):
         for count in (1, 5, 20, 50):
             lengths = lengths_of(name, count)
+            adapter = platform(slack, 12_000, count, streams=STREAMS)
+            answers = run_virtual(at_once(adapter, warm(lengths, cold=cold), lengths, count))
+            row(f"Slack, streamed, {count} at once, {name}", adapter, answers, streamed(lengths))
+    for name in ("20 s each", "10-30 s"):
+        for count in (1, 5, 20, 50):
+            lengths = lengths_of(name, count)
             adapter = platform(discord, 2000, count)
             answers = run_virtual(at_once(adapter, warm(lengths, cold=cold), lengths, count))
             best = shared([USUAL], max(1.0, count / 50))
@@ -281,6 +315,11 @@ def main() -> None:
         row(f"Discord, {count} at once in one channel, 10-30 s", adapter, answers, best)
     kept = shared([USUAL], (5.0 - PROMPT) / 4)
     print(f"Discord's optimum for one who keeps a call so that no final waits over {PROMPT} s: {kept:.0f}")
+    waited = sorted(asyncio.run(first_words(200)))
+    print(
+        f"first token to first call: median {waited[100]:.2f} ms, "
+        f"worst of 200 {waited[-1]:.2f} ms (aim: < 20)"
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from assistant_gateway.replies.lifetimes import Lifetimes
 from assistant_gateway.replies.spread import Spread
 from assistant_gateway.values import ReplyTarget
 
-BLINK = 0.3  # seconds between two changes of a post: more often, nobody sees a difference
+BLINK = 0.3  # seconds between two edits of a post: more often, nobody sees a difference
+FLOW = 0.2  # seconds between two pieces of a stream, which is drawn as it comes
 FORGET_AT = 64  # scopes, before idle ones are looked for
 
 
@@ -153,8 +154,8 @@ class Pace:
         pause = 0.0
         if kind == "edit" and not self._budgeted:
             pause = self._adapter.limits.edit_interval
-        elif kind in ("edit", "append") and rank is Rank.GROWTH:
-            pause = BLINK
+        elif rank is Rank.GROWTH:
+            pause = {"edit": BLINK, "append": FLOW}.get(kind, 0.0)
         return max(self._rested, self.last + pause)
 
     def _hold(self, end: Literal["edit", "stop"]) -> None:

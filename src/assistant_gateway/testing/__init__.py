@@ -1,7 +1,7 @@
 """
 Fakes for the gateway's seams, and the suites that tell whether your own part keeps its contract.
 
-`AdapterContract`, `BackendContract` and `StoreContract` need pytest and pytest-asyncio; the fakes don't.
+The contracts' suites need pytest and pytest-asyncio; the fakes don't.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assistant_gateway.testing.adapter import AdapterContract, FakeAdapter
+    from assistant_gateway.testing.adapter import AdapterContract, FakeAdapter, StreamContract
     from assistant_gateway.testing.backend import BackendContract, ScriptedBackend
     from assistant_gateway.testing.clock import run_virtual
     from assistant_gateway.testing.intake import FakeIntake
@@ -23,6 +23,7 @@ __all__ = [
     "FakeIntake",
     "ScriptedBackend",
     "StoreContract",
+    "StreamContract",
     "run_virtual",
 ]
 
@@ -33,6 +34,7 @@ _HOMES = {
     "FakeIntake": "intake",
     "ScriptedBackend": "backend",
     "StoreContract": "store",
+    "StreamContract": "adapter",
     "run_virtual": "clock",
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
@@ -25,6 +25,7 @@ from assistant_gateway.adapter import (
     Piece,
     Receipt,
     StreamLimits,
+    StreamsNatively,
     Task,
 )
 from assistant_gateway.errors import (
@@ -443,6 +444,71 @@ class AdapterContract:
 
         await platform.adapter.close()
         await platform.adapter.close()
+
+
+class StreamContract:
+    """What every adapter keeps that streams; its `Platform.target` is answered where it does."""
+
+    async def test_a_stream_goes_on_and_ends(self, platform: Platform) -> None:
+        """Its pieces stand one behind the other; once stopped it is found by its key and takes no more."""
+        adapter = _streaming(platform)
+        posted = await adapter.start(platform.target, "run_1.0", Piece("Hel"))
+
+        await adapter.append(platform.target, posted, Piece("lo"))
+        whole = Content("Hello world", final=True)
+        await adapter.stop(platform.target, "run_1.0", posted, Piece(" world"), whole)
+
+        assert await platform.adapter.find(platform.target, "run_1.0") == posted
+        assert platform.shown(posted) == "Hello world"
+        assert await _ended(adapter.append(platform.target, posted, Piece("!")))
+        assert await _ended(adapter.stop(platform.target, "run_1.0", posted, Piece(), whole))
+
+    async def test_an_open_stream_is_not_edited(self, platform: Platform) -> None:
+        """Whoever edits it is told that it is a stream; what it shows stays."""
+        adapter = _streaming(platform)
+        posted = await adapter.start(platform.target, "run_1.0", Piece("Hel"))
+
+        for call in (
+            platform.adapter.edit(platform.target, posted, Content("x")),
+            adapter.mend(platform.target, "run_1.0", posted, Content("x")),
+        ):
+            try:
+                await call
+            except StreamOpen:
+                continue
+            raise AssertionError("an open stream was edited")
+        assert platform.shown(posted) == "Hel"
+
+    async def test_another_process_can_finish_a_stream(self, platform: Platform) -> None:
+        """A second adapter finds the first one's open stream, stops it, and says the rest on the post."""
+        posted = await _streaming(platform).start(platform.target, "run_1.0", Piece("Hel"))
+        other = await platform.another()
+
+        try:
+            assert isinstance(other, StreamsNatively)
+            found = await other.find(platform.target, "run_1.0")
+            await other.stop(platform.target, "run_1.0", posted, Piece(), Content("Hel"))
+            await other.mend(platform.target, "run_1.0", posted, Content("Hello", final=True))
+        finally:
+            await other.close()
+
+        assert posted == found
+        assert platform.shown(posted) == "Hello"
+
+
+def _streaming(platform: Platform) -> StreamsNatively:
+    assert isinstance(platform.adapter, StreamsNatively)
+    assert platform.adapter.streams(platform.target) is not None
+    return platform.adapter
+
+
+async def _ended(call: Awaitable[None]) -> bool:
+    """Whether a stream refuses a call, since it has ended."""
+    try:
+        await call
+    except StreamEnded:
+        return True
+    return False
 
 
 def showing(platform: Platform, text: str) -> Content:
