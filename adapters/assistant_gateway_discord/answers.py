@@ -14,7 +14,7 @@ import structlog
 from assistant_gateway.errors import AdapterError, NotAllowed, StoreUnavailable
 from assistant_gateway.values import JsonObject
 from assistant_gateway_discord import routes
-from assistant_gateway_discord.drafts import EPHEMERAL, private, small
+from assistant_gateway_discord.drafts import EPHEMERAL, SUPPRESS_EMBEDS, private, small
 from assistant_gateway_discord.faults import TokenEnded
 from assistant_gateway_discord.interactions import Interaction
 from assistant_gateway_discord.web import Web
@@ -57,7 +57,9 @@ class Answers:
         """Put *body* in place of what was announced."""
         token = asked.token
         try:
-            await self._web.call(routes.edit_original(token.application, token.token), body)
+            # Whether only one person sees it was settled by the announcement.
+            changed = {**body, "flags": SUPPRESS_EMBEDS}
+            await self._web.call(routes.edit_original(token.application, token.token), changed)
         except AdapterError as error:
             self._log.warning("discord.interaction_unanswered", error=str(error))
 

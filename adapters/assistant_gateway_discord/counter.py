@@ -147,6 +147,9 @@ class Counter:
         except StoreUnavailable as error:
             self._log.warning("discord.question_not_kept", reason=str(error))
             return Receipt(Verdict.REFUSED, reason=NOT_NOW)
+        except Exception:  # the person waits, whatever it was
+            self._log.exception("discord.interaction_failed")
+            return Receipt(Verdict.REFUSED, reason=NOT_NOW)
         if receipt.verdict is Verdict.ACCEPTED:
             await self._cursors.accepted(asked.channel, asked.place.guild, asked.id)
         return receipt
@@ -190,6 +193,14 @@ class Counter:
             return
         question = filled_in(asked.data) or "What do you say to this?"
         await self._ask(asked, intake, question, tables(kept.get("files")), text(kept.get("about")))
+        await self._forget(key)
+
+    async def _forget(self, key: str) -> None:
+        try:
+            if self._notes is not None:
+                await self._notes.forget_note(SCOPE, key)
+        except StoreError as error:
+            self._log.warning("discord.form_not_forgotten", reason=str(error))
 
     # Buttons
 

@@ -13,9 +13,8 @@ from assistant_gateway.values import JsonObject, JsonValue
 from assistant_gateway_discord.buttons import rows
 from assistant_gateway_discord.markup import shown
 
-LENGTH = (
-    2_000  # developers/resources/message.mdx, 2026-08-06; what is counted is not said: UTF-16, the longer
-)
+# developers/resources/message.mdx, 2026-08-06. What is counted is not said; UTF-16 is never less.
+LENGTH = 2_000
 SUPPRESS_EMBEDS, EPHEMERAL = 1 << 2, 1 << 6
 NOBODY: JsonObject = {"parse": [], "replied_user": False}
 SMALL = "-# "  # small print

@@ -27,12 +27,8 @@ from assistant_gateway_discord.places import HAS_THREADS, Place
 from assistant_gateway_discord.shapes import Json, number, table, text
 from assistant_gateway_discord.web import Web
 
-EVENTS = (
-    "MESSAGE_CREATE",
-    "MESSAGE_UPDATE",
-    "MESSAGE_DELETE",
-    "INTERACTION_CREATE",
-)  # and MESSAGE_DELETE_BULK
+# The third also in bulk: MESSAGE_DELETE_BULK begins alike.
+EVENTS = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "INTERACTION_CREATE")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between two tries to connect
 REFUSED_PAUSE = 300.0  # seconds, where only a person can mend it: 1,000 sessions a day may be begun
 HOPELESS = frozenset({4004, 4010, 4011, 4012, 4013})  # codes of a close that only a person can mend

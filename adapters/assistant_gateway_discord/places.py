@@ -89,11 +89,8 @@ class Places:
 
 def place(channel: Json, guild: str) -> Place:
     """The place that a channel object tells of."""
-    id, kind, parent = (
-        snowflake(channel.get("id")),
-        number(channel.get("type")),
-        snowflake(channel.get("parent_id")),
-    )
+    id, parent = snowflake(channel.get("id")), snowflake(channel.get("parent_id"))
+    kind = number(channel.get("type"))
     if kind in THREADS and parent:
         return Place(guild, parent, id)
     return Place(guild, id, takes_threads=kind in HAS_THREADS)

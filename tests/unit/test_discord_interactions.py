@@ -151,6 +151,18 @@ async def test_a_question_that_can_not_be_kept_is_said_to_be_lost(bot: Desk) -> 
     assert [] == bot.heard
 
 
+async def test_what_goes_wrong_after_the_announcement_is_said_in_its_place(bot: Desk) -> None:
+    """The store takes more than 0.8 s and then refuses: "thinking…" becomes the reason."""
+    bot.intake.hold()
+    bot.intake.fail_next(StoreUnavailable("disk full"))
+    asked = await bot.discord.slash(bot.discord.general, bot.discord.ann, "ask", {"question": "Why?"})
+    await bot.discord.until(lambda: bot.discord.is_thinking(asked))
+    bot.intake.let_go()
+    message = await told(bot, asked)
+
+    assert "try again" in message.visible
+
+
 async def test_a_place_in_the_queue_is_said_and_the_answer_takes_its_place() -> None:
     """With two messages before it the command says so; the answer replaces that."""
 
@@ -316,6 +328,7 @@ async def test_a_message_is_asked_about_through_a_form(bot: Desk) -> None:
 
     (inbound,) = bot.heard
     assert "Bob wrote:\n> The pump leaks.\n\nWhy?" == inbound.text
+    await eventually(lambda: not any(scope == SCOPE for scope, _ in bot.notes.kept))
     assert (sent.id, [b"leak"]) == (inbound.message_id, [each.data for each in inbound.attachments])
 
 
