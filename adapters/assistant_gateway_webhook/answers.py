@@ -79,6 +79,7 @@ async def full(message: Message, intake: Intake) -> dict[str, JsonValue]:
         "files": await _files(answer.files if answer is not None else (), intake),
         "error": _error(message),
         **_citations(answer),
+        **({"notices": answer.notices} if answer is not None and answer.notices else {}),
     }
 
 

@@ -206,7 +206,7 @@ def _refuse(receipt: Receipt) -> NoReturn:
         case Verdict.BUSY:
             raise web.HTTPTooManyRequests(
                 text=receipt.reason or "Too many messages wait in this conversation.",
-                headers={"Retry-After": "5"},
+                headers={"Retry-After": f"{math.ceil(receipt.retry_after) or 5}"},
             )
         case _:
             raise web.HTTPForbidden(text=receipt.reason or "Nobody answers there.")

@@ -131,12 +131,14 @@ class Receipt:
         message: The accepted message, or the earlier one it repeats; None when refused.
         ahead: How many messages of the lane are answered before it.
         reason: For people, when it was not accepted.
+        retry_after: Seconds after which it would be accepted, where that is known; else 0.
     """
 
     verdict: Verdict
     message: Message | None = None
     ahead: int = 0
     reason: str = ""
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from assistant_gateway.budgets import Budgets, Spender
+from assistant_gateway.prices import dollars
 from assistant_gateway.store import Claim, Standing, Store, Undone, Used
-from assistant_gateway.values import Command, Conversation, MessageState, RunStatus, User
+from assistant_gateway.values import Command, MessageState, RunStatus
 
 STOPPED = "Stopped."
 COMPLETE = "That answer was complete already."
@@ -42,7 +44,7 @@ def parse(text: str) -> Command | None:
     return _TYPED.get(text.strip().lower())
 
 
-async def answer(store: Store, claim: Claim) -> str:
+async def answer(store: Store, budgets: Budgets, claim: Claim) -> str:
     """
     What a claimed command is answered, and what it does at its turn; the same if it is asked twice.
 
@@ -63,7 +65,7 @@ async def answer(store: Store, claim: Claim) -> str:
         case Command.RETRY:
             return OUTDATED if message.note else NOT_RETRIED
         case Command.USAGE:
-            return await used(store, inbound.conversation, inbound.user, message.thread_id)
+            return await used(store, budgets, Spender.of_message(message), message.thread_id)
         case _:
             return HELP
 
@@ -77,14 +79,18 @@ def no_retry(standing: Standing, run_id: str) -> str:
     return OUTDATED if run_id not in ("", standing.run_id) else ""
 
 
-async def used(store: Store, conversation: Conversation, user: User, thread_id: str) -> str:
-    """What the thread has used, and the person in this tenant, today and this month (UTC)."""
+async def used(store: Store, budgets: Budgets, spender: Spender, thread_id: str) -> str:
+    """
+    What the thread has used, and the person in this tenant, today and this month (UTC).
+
+    And what is left of the person's budgets.
+    """
     now = datetime.now(UTC)
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
 
     async def since(begin: datetime) -> Used:
-        return await store.user_usage(
-            conversation.adapter, conversation.tenant, user.id, since=begin.timestamp()
+        return await store.tenant_usage(
+            spender.adapter, spender.tenant, since=begin.timestamp(), users=[spender.user_id]
         )
 
     lines = [
@@ -92,7 +98,8 @@ async def used(store: Store, conversation: Conversation, user: User, thread_id: 
         ("You, today", await since(today)),
         ("You, this month", await since(today.replace(day=1))),
     ]
-    return "\n".join(f"- {whose}: {_in_words(used)}" for whose, used in lines)
+    told = [f"{whose}: {_in_words(used)}" for whose, used in lines]
+    return "\n".join(f"- {line}" for line in (*told, *await budgets.left(spender)))
 
 
 async def _stopped(store: Store, note: str) -> str:
@@ -109,5 +116,5 @@ def _in_words(used: Used) -> str:
     answers = "1 answer" if used.runs == 1 else f"{used.runs:,} answers"
     return (
         f"{answers}, {tokens.input_tokens:,} tokens in ({tokens.cached_tokens:,} cached), "
-        f"{tokens.output_tokens:,} out"
+        f"{tokens.output_tokens:,} out" + (f", {dollars(used.cost)}" if used.cost else "")
     )

@@ -9,7 +9,7 @@ not made again. A failed step is tried again only while nothing of it has been s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol, cast
@@ -44,6 +44,7 @@ from assistant_gateway.events import (
 )
 from assistant_gateway.handler import Handlers
 from assistant_gateway.made import MadeFiles
+from assistant_gateway.prices import Prices
 from assistant_gateway.speech import Speech
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.tools import Toolbox
@@ -75,7 +76,7 @@ LONGEST_PAUSE = 30.0  # seconds; who asks for more is not waited for while a per
 class WatchesRuns(WatchesCalls, WatchesBackends, Protocol):
     """What is told about runs, for metrics."""
 
-    def step_done(self, assistant: str, usage: Usage | None) -> None: ...
+    def step_done(self, assistant: str, usage: Usage | None, cost: int) -> None: ...
 
 
 class Execution:
@@ -83,6 +84,7 @@ class Execution:
     One attempt to bring one run to its end.
 
     Args:
+        used_up: Says why there must be no further step, or nothing.
         chain: The backends to try, in order.
         question: The messages that are answered: the claim's own, but for a retry.
         tries: How often a step is tried at most; each backend of the chain gets one at least.
@@ -96,6 +98,8 @@ class Execution:
         documents: Documents,
         toolbox: Toolbox,
         breakers: Breakers,
+        prices: Prices,
+        used_up: Callable[[], Awaitable[str]],
         chain: Sequence[Backend],
         settings: AssistantSettings,
         claim: Claim,
@@ -111,6 +115,8 @@ class Execution:
         self._windows = windows
         self._documents = documents
         self._breakers = breakers
+        self._prices = prices
+        self._used_up = used_up
         self._chain = chain
         # A backend may be configured under another name than its own.
         self._models = {
@@ -144,7 +150,10 @@ class Execution:
     async def proceed(self) -> tuple[RunStatus, RunFailure | None]:
         """Go on from where the run stands until it ends by itself: its state, and why it is not complete."""
         await self._catch_up()
-        for _ in range(self._settings.max_steps):
+        for number in range(self._settings.max_steps):
+            # Asked for the first step of a run before it was begun.
+            if (number or self._run.attempt > 1) and (why := await self._used_up()):
+                return RunStatus.INCOMPLETE, RunFailure("budget_used_up", why, "")
             if self._open:
                 await self._call_functions()
             done = await self._take_step()
@@ -310,8 +319,9 @@ class Execution:
         if done is None:
             raise StreamCut("The provider's stream ended early.")
         self._step += 1
+        charge = self._prices.charge(backend.name, step.model, done.usage or Usage())
         if done.usage is not None:
-            self._run = replace(self._run, usage=self._run.usage + done.usage)
+            self._run = self._run.charged(charge)
             await self._windows.learn(
                 f"{backend.name}/{step.model}",
                 characters=sum(map(estimate, step.items)) + overhead(step.instructions, step.tools),
@@ -319,7 +329,7 @@ class Execution:
             )
         if done.state is not None:
             await self._store.save_note(f"backend:{backend.name}", self._run.thread_id, done.state)
-        self._watch.step_done(self._run.assistant, done.usage)
+        self._watch.step_done(self._run.assistant, done.usage, charge.cost)
         return done
 
     def _take_calls(self) -> list[CallRecord]:

@@ -20,6 +20,7 @@ import structlog
 from assistant_gateway import __version__
 from assistant_gateway.adapter import Adapter, AdapterServices, AddsRoutes, Control, Describes
 from assistant_gateway.backend import Backend, WarmsUp
+from assistant_gateway.budgets import Budgets
 from assistant_gateway.config import Config, load_config
 from assistant_gateway.errors import StoreError
 from assistant_gateway.handler import RunHandler
@@ -29,6 +30,8 @@ from assistant_gateway.inbox import Inbox
 from assistant_gateway.journal import Journals
 from assistant_gateway.listeners import Listeners
 from assistant_gateway.plugins import Plugins
+from assistant_gateway.prices import Prices
+from assistant_gateway.rates import Rates
 from assistant_gateway.routing import Router
 from assistant_gateway.runner import Runner
 from assistant_gateway.store import Store
@@ -188,12 +191,15 @@ class Gateway:
 
     def _put_together(self) -> None:
         settings = self.config.worker
+        budgets = Budgets(self.store, self.config.budgets)
         runner = Runner(
             self.store,
             self.backends,
             self.config.assistants,
             self.toolbox,
             Windows(self.store),
+            Prices(self.config.prices, _default_models(self.config, self._plugins)),
+            budgets,
             self.telemetry,
             tries=settings.tries,
         )
@@ -217,6 +223,9 @@ class Gateway:
             cap=settings.max_waiting,
             wake=self.worker.wake,
             stop=self.worker.stop,
+            budgets=budgets,
+            rates=Rates(self.config.limits.messages_per_minute),
+            longest={name: each.max_input for name, each in self.config.assistants.items()},
             commands=self.config.replies.commands,
         )
         self.threads = Threads(self.store, self.inbox, self._listeners)
@@ -284,6 +293,12 @@ def _backends(config: Config, plugins: Plugins) -> dict[str, Backend]:
         plugin = plugins.backend(str(table.pop("kind")))
         built[name] = plugin.build(name, plugin.settings.model_validate(table))
     return built
+
+
+def _default_models(config: Config, plugins: Plugins) -> dict[str, str]:
+    """The models that backends take where an assistant names none, by the backends' names."""
+    used = {name for assistant in config.assistants.values() for name in assistant.backends}
+    return {name: plugins.backend(str(config.backends[name]["kind"])).default_model for name in used}
 
 
 def _state_dir(url: str) -> str:

@@ -9,7 +9,8 @@ that is in already (stop, change, rate) comes through the same door, under the s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,9 +18,11 @@ import structlog
 
 from assistant_gateway import commands
 from assistant_gateway.adapter import JournalEntry, Outbox, Receipt, Verdict
+from assistant_gateway.budgets import Budgets, Spender
 from assistant_gateway.errors import NotAllowed, StoreUnavailable
 from assistant_gateway.following import Following
 from assistant_gateway.journal import Journals
+from assistant_gateway.rates import Rates
 from assistant_gateway.routing import Refusal, Router
 from assistant_gateway.store import Effect, Store
 from assistant_gateway.store.controls import REVISED, STOPPED
@@ -38,7 +41,7 @@ from assistant_gateway.values import (
     User,
 )
 
-LONGEST_TEXT = 40_000  # characters of one message; what is beyond is cut, visibly
+LONGEST_TEXT = 40_000  # characters of one message to an assistant that is no longer configured
 LONGEST_COMMENT = 4_000  # characters of one comment on an answer
 
 
@@ -56,6 +59,7 @@ class Inbox:
     Args:
         wake: Tells the worker that something is ready.
         stop: Tells the worker to end the run of a lane, for a reason; of one message, or (None) of any.
+        longest: Characters of one message, by the assistant that answers it.
         commands: Whether people can type commands.
     """
 
@@ -69,6 +73,9 @@ class Inbox:
         cap: int,
         wake: Callable[[], None],
         stop: Callable[[int, str, int | None], None],
+        budgets: Budgets,
+        rates: Rates,
+        longest: Mapping[str, int],
         commands: bool = True,
     ) -> None:
         self._store = store
@@ -78,6 +85,9 @@ class Inbox:
         self._cap = cap
         self._wake = wake
         self._stop = stop
+        self._budgets = budgets
+        self._rates = rates
+        self._longest = longest
         self._commands = commands
         self._draining = False
         self._log = structlog.get_logger()
@@ -102,7 +112,31 @@ class Inbox:
             return Receipt(Verdict.REFUSED, reason=routed.reason)
         if self._commands and inbound.command is None:
             inbound = replace(inbound, command=commands.parse(inbound.text))
-        return await self.accept_routed(inbound, routed)
+        return await self._accept_in_time(inbound, routed)
+
+    async def _accept_in_time(self, inbound: Inbound, routed: Routed, *, run_id: str = "") -> Receipt:
+        """Take a message in, unless its author has sent too many."""
+        if inbound.command in (Command.STOP, Command.HELP):
+            return await self.accept_routed(inbound, routed, run_id=run_id)
+        where = inbound.conversation
+        sender = (where.adapter, where.tenant, inbound.user.id)
+        wait = self._rates.take(sender)
+        if wait and await self._store.find_message(where.adapter, where.tenant, inbound.message_id) is None:
+            self._watch.accepted(where.adapter, Verdict.BUSY, 0.0)
+            self._log.info("message.too_many", adapter=where.adapter, seconds=round(wait, 1))
+            reason = (
+                f"You have sent {self._rates.per_minute} messages within a minute; "
+                f"the next one is taken in {math.ceil(wait)} s."
+            )
+            return Receipt(Verdict.BUSY, reason=reason, retry_after=wait)
+        is_new = False
+        try:
+            receipt = await self.accept_routed(inbound, routed, run_id=run_id)
+            is_new = receipt.verdict is Verdict.ACCEPTED
+        finally:
+            if not is_new and not wait:
+                self._rates.give_back(sender)
+        return receipt
 
     async def accept_routed(self, inbound: Inbound, routed: Routed, *, run_id: str = "") -> Receipt:
         """Take a message in whose way is already decided; *run_id* is the only run that a retry is about."""
@@ -110,7 +144,8 @@ class Inbox:
             raise StoreUnavailable("the gateway is shutting down")
         loop = asyncio.get_running_loop()
         started = loop.time()
-        receipt = await self._store.accept(cleaned(inbound), routed, cap=self._cap, run_id=run_id)
+        longest = self._longest.get(routed.assistant, LONGEST_TEXT)
+        receipt = await self._store.accept(cleaned(inbound, longest), routed, cap=self._cap, run_id=run_id)
         adapter = inbound.conversation.adapter
         self._watch.accepted(adapter, receipt.verdict, loop.time() - started)
         if receipt.verdict is Verdict.ACCEPTED and receipt.message is not None:
@@ -178,7 +213,8 @@ class Inbox:
                 return commands.UNDONE[await self._store.undo(routed.lane)]
             case Command.USAGE:
                 standing = await self._store.standing(routed.lane)
-                return await commands.used(self._store, conversation, user, standing.thread_id)
+                spender = Spender.of(conversation, user, routed.assistant)
+                return await commands.used(self._store, self._budgets, spender, standing.thread_id)
             case Command.RETRY:
                 return await self._retry(inbound, routed, run_id)
             case _:
@@ -190,7 +226,7 @@ class Inbox:
             refusal = commands.no_retry(await self._store.standing(routed.lane), run_id)
             if refusal:
                 return refusal
-        receipt = await self.accept_routed(inbound, routed, run_id=run_id)
+        receipt = await self._accept_in_time(inbound, routed, run_id=run_id)
         return commands.RETRYING if receipt.message is not None else receipt.reason
 
     async def feedback(
@@ -205,7 +241,7 @@ class Inbox:
         return kept
 
     async def edited(self, conversation: Conversation, message_id: str, text: str) -> None:
-        await self._revise(conversation, message_id, shortened(clean(text)), "edited")
+        await self._revise(conversation, message_id, clean(text), "edited")
 
     async def deleted(self, conversation: Conversation, message_id: str) -> None:
         await self._revise(conversation, message_id, None, "deleted")
@@ -216,6 +252,8 @@ class Inbox:
         message = await self._store.find_message(conversation.adapter, conversation.tenant, message_id)
         if message is None or message.inbound.conversation.channel != conversation.channel:
             return
+        if text is not None:
+            text = shortened(text, self._longest.get(message.routed.assistant, LONGEST_TEXT))
         effect = await self._store.revise(message.id, text, reason=reason)
         if effect is Effect.NOTHING:
             return
@@ -252,21 +290,21 @@ class Inbox:
         return routed
 
 
-def cleaned(inbound: Inbound) -> Inbound:
+def cleaned(inbound: Inbound, longest: int = LONGEST_TEXT) -> Inbound:
     """The message as it can be stored and shown to a model."""
     user = replace(inbound.user, id=clean(inbound.user.id), name=clean(inbound.user.name))
     return replace(
         inbound,
-        text=shortened(clean(inbound.text)),
+        text=shortened(clean(inbound.text), longest),
         user=user,
         instructions=clean(inbound.instructions),
         metadata={clean(key): clean(value) for key, value in inbound.metadata.items()},
     )
 
 
-def shortened(text: str) -> str:
-    """The text of a message, cut visibly where it is too long."""
-    if len(text) <= LONGEST_TEXT:
+def shortened(text: str, longest: int) -> str:
+    """The text of a message, cut visibly where it has more than *longest* characters."""
+    if len(text) <= longest:
         return text
-    left_out = len(text) - LONGEST_TEXT
-    return f"{text[:LONGEST_TEXT]}\n[{left_out} characters were left out here: the message was too long.]"
+    left_out = len(text) - longest
+    return f"{text[:longest]}\n[{left_out} characters were left out here: the message was too long.]"

@@ -12,12 +12,14 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
 from assistant_gateway import commands, items
 from assistant_gateway.backend import Backend
 from assistant_gateway.breaker import Breakers
+from assistant_gateway.budgets import Budgets, Spender
 from assistant_gateway.calls import closing, output_id
 from assistant_gateway.config import AssistantSettings
 from assistant_gateway.credits import Credits
@@ -26,10 +28,11 @@ from assistant_gateway.errors import BackendError, Revised
 from assistant_gateway.events import RunCreated, RunRestarted, TextCreated, TextDelta, TextDone
 from assistant_gateway.execution import PAUSES, Execution, WatchesRuns
 from assistant_gateway.handler import Handlers
+from assistant_gateway.prices import Prices
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.store.controls import REVISED
 from assistant_gateway.tools import Toolbox
-from assistant_gateway.values import Answer, Command, Item, Run, RunFailure, RunStatus
+from assistant_gateway.values import Answer, Command, Item, Message, Run, RunFailure, RunStatus
 from assistant_gateway.window import Windows
 
 
@@ -84,6 +87,8 @@ class Runner:
         assistants: Mapping[str, AssistantSettings],
         toolbox: Toolbox,
         windows: Windows,
+        prices: Prices,
+        budgets: Budgets,
         watch: WatchesRuns,
         *,
         tries: int,
@@ -96,13 +101,17 @@ class Runner:
         self._assistants = assistants
         self._toolbox = toolbox
         self._windows = windows
+        self._prices = prices
+        self._budgets = budgets
         self._watch = watch
         self._tries = tries
         self._pauses = pauses
 
-    async def begin(self, claim: Claim) -> Run:
+    async def begin(self, claim: Claim) -> tuple[Claim, Run]:
         """
         Open the claim's run, or its next attempt, and put what people said on the thread.
+
+        Where a budget is used up nothing is put there, and the claim that comes back knows the refusal.
 
         Raises:
             Revised: Somebody has changed the question after it was claimed.
@@ -116,11 +125,18 @@ class Runner:
             RunStatus.IN_PROGRESS,
             model=next(iter(settings.models.values())) if settings else "",
         )
-        if message.inbound.command is Command.RETRY:
+        if message.run is None and message.asks_assistant:
+            refusal = await self._budgets.refusal(Spender.of_message(message))
+            if refusal:
+                structlog.get_logger().info("message.over_budget", message=message.id)
+                run = await self._store.begin(claim, run, None, refusal=refusal)
+                return replace(claim, message=replace(message, refusal=refusal)), run
+        if message.inbound.command is Command.RETRY and not message.refusal:
             again = await self._store.retry(claim, run)
             if again is not None:
-                return again
-        return await self._store.begin(claim, run, [] if message.inbound.command else _asked(claim))
+                return claim, again
+        asked = None if message.inbound.command or message.refusal else _asked(claim)
+        return claim, await self._store.begin(claim, run, asked)
 
     async def execute(self, claim: Claim, run: Run, handlers: Handlers, stop: Stop) -> Outcome:
         """
@@ -132,10 +148,13 @@ class Runner:
             StoreUnavailable: The store doesn't write; the run can be taken up again.
         """
         question = (*claim.merged, claim.message)
+        if claim.message.refusal:
+            return await self._tell(run, handlers, claim.message.refusal)
         if claim.message.inbound.command is not None:
             retried = await self._store.question(run.id)
             if not retried:
-                return await self._tell(run, handlers, await commands.answer(self._store, claim))
+                told = await commands.answer(self._store, self._budgets, claim)
+                return await self._tell(run, handlers, told)
             question = (*retried, claim.message)
         if stop.reason and run.attempt > 1:
             # Stopped before it was taken up again: what people have seen of it is not taken from them.
@@ -146,12 +165,15 @@ class Runner:
             return await self.give_up(
                 run, "misconfigured", f"The assistant {run.assistant!r} is no longer configured."
             )
+        spender = Spender.of_message(claim.message)
         execution = Execution(
             self._store,
             self._windows,
             self._documents,
             self._toolbox,
             self._breakers,
+            self._prices,
+            partial(self._budgets.refusal, spender),
             [self._backends[name] for name in settings.backends],
             settings,
             claim,
@@ -180,7 +202,9 @@ class Runner:
             structlog.get_logger().warning(
                 "run.troubled", status=status.value, code=error.code, error_id=error.id, reason=error.message
             )
-        return Outcome(*execution.conclude(status, error))
+        run, answer, items_left = execution.conclude(status, error)
+        notices = (*_cut(question, settings), *await self._budgets.notices(spender, run))
+        return Outcome(run, replace(answer, notices=notices), items_left)
 
     async def give_up(self, run: Run, code: str, message: str) -> Outcome:
         """The outcome of a run that nothing more can be done for; what its attempts have kept stands."""
@@ -219,6 +243,13 @@ def _asked(claim: Claim) -> list[Item]:
         for told in (*claim.merged, claim.message)
         if told.inbound.text or told.files
     ]
+
+
+def _cut(question: Sequence[Message], settings: AssistantSettings) -> list[str]:
+    """What is said below the answer to a question that was too long."""
+    if all(len(message.inbound.text) <= settings.max_input for message in question):
+        return []
+    return [f"The question was longer than {settings.max_input:,} characters; what was beyond is left out."]
 
 
 def _why_ended(reason: str, seconds: float) -> str:

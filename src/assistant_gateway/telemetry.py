@@ -70,6 +70,12 @@ class Telemetry:
             ["assistant", "direction"],
             registry=registry,
         )
+        self._cost = Counter(
+            f"{prefix}_cost_usd",
+            "What model calls cost by the configured prices, in US dollars",
+            ["assistant"],
+            registry=registry,
+        )
         self._backends = Gauge(
             f"{prefix}_backend_up", "0 while a backend is left alone", ["backend"], registry=registry
         )
@@ -134,14 +140,15 @@ class Telemetry:
         """The first words of a run's text came *seconds* after its start."""
         self._first_text.labels(self._bounded("assistant", assistant)).observe(seconds)
 
-    def step_done(self, assistant: str, usage: Usage | None) -> None:
-        """A model call ended; None when the provider reported no tokens."""
+    def step_done(self, assistant: str, usage: Usage | None, cost: int) -> None:
+        """A model call ended; None when the provider reported no tokens. *cost* in millionths of a dollar."""
         assistant = self._bounded("assistant", assistant)
         self._steps.labels(assistant).inc()
         if usage is not None:
             self._tokens.labels(assistant, "input").inc(max(0, usage.input_tokens))
             self._tokens.labels(assistant, "output").inc(max(0, usage.output_tokens))
             self._tokens.labels(assistant, "cached").inc(max(0, usage.cached_tokens))
+            self._cost.labels(assistant).inc(cost / 1_000_000)
 
     def backend_health(self, backend: str, healthy: bool) -> None:
         """A backend has answered, or is left alone for a while."""

@@ -9,7 +9,7 @@ share memory, files or limits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -260,6 +260,24 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """
+    What one model has used in a run.
+
+    Attributes:
+        model: The provider's name for it.
+        cost: In millionths of a US dollar; 0 where nobody has told the gateway a price.
+    """
+
+    model: str
+    usage: Usage = Usage()
+    cost: int = 0
+
+    def __add__(self, other: Charge) -> Charge:
+        return Charge(self.model, self.usage + other.usage, self.cost + other.cost)
+
+
+@dataclass(frozen=True, slots=True)
 class RunFailure:
     """
     Why a run did not complete, fit for the person who waits.
@@ -282,8 +300,10 @@ class Run:
 
     Attributes:
         attempt: 1 for the first try; a crash, a failed try or an edit of the question adds one.
+        usage: The sum over its steps.
         revision: How often the question was changed while it was answered; what was said and called
             for an earlier one is void.
+        charges: The same sum by model, and what it cost.
     """
 
     id: str
@@ -295,6 +315,19 @@ class Run:
     usage: Usage = Usage()
     error: RunFailure | None = None
     revision: int = 0
+    charges: tuple[Charge, ...] = ()
+
+    @property
+    def cost(self) -> int:
+        """In millionths of a US dollar."""
+        return sum(charge.cost for charge in self.charges)
+
+    def charged(self, charge: Charge) -> Run:
+        """The run after it has used that, too."""
+        by_model = {known.model: known for known in self.charges}
+        known = by_model.get(charge.model)
+        by_model[charge.model] = charge if known is None else known + charge
+        return replace(self, usage=self.usage + charge.usage, charges=tuple(by_model.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +371,8 @@ class Answer:
         files: What the assistant made.
         citations: The sources it named, each once, in the order in which it named them.
         tools: The calls that people are shown, where the assistant's settings say so.
+        notices: What the gateway has to say beside it, a sentence each: that a budget runs low, that the
+            question was too long.
     """
 
     text: str
@@ -347,6 +382,7 @@ class Answer:
     error: RunFailure | None = None
     citations: tuple[Citation, ...] = ()
     tools: tuple[ToolUse, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +395,7 @@ class Message:
         stop_reason: Why its answer is to end early; empty while nobody asked for that.
         note: What a command keeps from its acceptance for its answer: the run that is to be answered
             again, the message that was stopped, what was forgotten.
+        refusal: What is said instead of an answer, once that is decided; no assistant is asked then.
     """
 
     id: int
@@ -378,6 +415,12 @@ class Message:
     revision: int = 0
     stop_reason: str = ""
     note: str = ""
+    refusal: str = ""
+
+    @property
+    def asks_assistant(self) -> bool:
+        """Whether an assistant answers it, and not the gateway itself."""
+        return not self.refusal and self.inbound.command in (None, Command.RETRY)
 
 
 @dataclass(frozen=True, slots=True)

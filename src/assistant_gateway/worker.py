@@ -35,7 +35,6 @@ from assistant_gateway.runner import Outcome, Runner, Stop
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.values import (
     Answer,
-    Command,
     FileRef,
     MessageState,
     Post,
@@ -285,7 +284,7 @@ class Worker:
         for merged in claim.merged:
             self._journals.open(merged).forward(self._journals.open(message))
             self._journals.drop(merged.id)
-        run = await self._runner.begin(claim)
+        claim, run = await self._runner.begin(claim)
         with bound_contextvars(run=run.id, assistant=run.assistant):
             async with self._replying(claim, run) as reply:
                 await self._run(claim, run, stop, reply)
@@ -294,8 +293,8 @@ class Worker:
         message = claim.message
         journal = self._journals.open(message)
         journal.begin(run.attempt)
-        # A command asks nothing of the assistant: who follows its runs is not told.
-        asks = message.inbound.command in (None, Command.RETRY)
+        # Where the assistant is not asked, who follows its runs is not told.
+        asks = message.asks_assistant
         followers = [journal, *(self._handlers if asks else ()), *self._listeners.of(message)]
         handlers = Handlers([*([reply] if reply else []), *followers, _FirstText(self._watch, run)])
         started = asyncio.get_running_loop().time()
@@ -371,7 +370,7 @@ class Worker:
             pacer=self._pacer,
             keep_file=keep_file,
             # What the gateway itself says is neither stopped nor said again.
-            controls=self._controls if inbound.command in (None, Command.RETRY) else (),
+            controls=self._controls if claim.message.asks_assistant else (),
         )
         try:
             async with working(adapter, target):

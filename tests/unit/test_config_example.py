@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, RootModel
 
-from assistant_gateway.config import Config, load_config
+from assistant_gateway.config import Config, PriceSettings, load_config
 from assistant_gateway.config.schema import members, shapes
 from assistant_gateway.plugins import ADAPTERS, BACKENDS, Plugins
 
@@ -53,14 +53,16 @@ def own_plugins() -> Plugins:
 def documented() -> Iterator[tuple[str, type[BaseModel], Mapping[str, object]]]:
     """Every table: its name, its model, and what the uncommented example has in it."""
     example = tomllib.loads(uncommented())
-    for name in ("server", "store", "log", "worker", "replies", "egress", "tools"):
+    for name in ("server", "store", "log", "worker", "replies", "egress", "limits", "tools"):
         yield name, model_of(members(shapes(Config), name)), example[name]
     yield (
         "assistants",
         model_of(members(members(shapes(Config), "assistants"), "x")),
         example["assistants"]["default"],
     )
-    yield "routes", model_of(members(members(shapes(Config), "routes"), 0)), example["routes"][0]
+    for name in ("budgets", "routes"):
+        yield name, model_of(members(members(shapes(Config), name), 0)), example[name][0]
+    yield "prices", PriceSettings, *example["prices"].values()
     plugins = own_plugins()
     backends = {table["kind"]: table for table in example["backends"].values()}
     for kind in plugins.kinds:

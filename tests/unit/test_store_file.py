@@ -87,7 +87,7 @@ def emptied(path: Path) -> None:
         ),
         (other_program, r"is the database of another program; name another file"),
         (other_application, r"is the database of another program; name another file"),
-        (newer_schema, r"newer version \(schema 99, this one knows 3\); install that version again"),
+        (newer_schema, r"newer version \(schema 99, this one knows 4\); install that version again"),
         (cut_in_half, r"damaged .*restore a backup"),
         (emptied, r"is empty, but it was in use before; restore a backup"),
     ],
@@ -117,7 +117,7 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_new_file_is_for_us_alone(tmp_path: Path) -> None:
-    """Database and lock are made with mode 0600 and carry our application id and schema 3."""
+    """Database and lock are made with mode 0600 and carry our application id and schema 4."""
     path = tmp_path / "gateway.db"
 
     use(path)
@@ -127,7 +127,7 @@ def test_a_new_file_is_for_us_alone(tmp_path: Path) -> None:
     ]
     with closing(sqlite3.connect(path)) as connection:
         assert (APPLICATION_ID,) == connection.execute("PRAGMA application_id").fetchone()
-        assert (3,) == connection.execute("PRAGMA user_version").fetchone()
+        assert (4,) == connection.execute("PRAGMA user_version").fetchone()
 
 
 def test_a_schema_is_applied_once_and_wholly(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_schema_is_applied_once_and_wholly(tmp_path: Path) -> None:
         connection.execute("DROP TABLE lanes")
         applied = [migrate(connection), migrate(connection)]
 
-    assert [["0001_initial.sql", "0002_topics.sql", "0003_controls.sql"], []] == applied
+    assert [["0001_initial.sql", "0002_topics.sql", "0003_controls.sql", "0004_ledger.sql"], []] == applied
 
 
 def test_the_file_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> None:

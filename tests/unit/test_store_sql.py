@@ -15,7 +15,7 @@ STATEMENTS = queries.load("sqlite.sql")
 # Few rows by nature: lanes with waiting messages, live runs, nine states, deliveries and feedback for
 # people's eyes.
 BOUNDED = {"lanes_waiting", "runs_one_live_per_thread", "deliveries_newest", "deliveries_by_state"}
-BOUNDED |= {"feedback_newest"}
+BOUNDED |= {"feedback_newest", "runs_open"}
 SMALL = ("SCAN f", "SCAN message_counts", "SCAN json_each")  # of one message; nine; of one parameter
 
 

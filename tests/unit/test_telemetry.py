@@ -40,13 +40,13 @@ def test_a_message_is_counted_by_what_became_of_it() -> None:
 
 
 def test_a_run_is_counted_with_its_steps_tokens_and_tools() -> None:
-    """One run of two steps, of which one reported tokens, and two calls of a tool, one failed."""
+    """One run of two steps, one with tokens, for $1.50; and two calls of a tool, of which one failed."""
     telemetry = Telemetry()
 
     telemetry.run_started("default")
     telemetry.first_text("default", 0.5)
-    telemetry.step_done("default", Usage(100, 20, 60))
-    telemetry.step_done("default", None)
+    telemetry.step_done("default", Usage(100, 20, 60), 1_500_000)
+    telemetry.step_done("default", None, 0)
     telemetry.tool_called("get_weather", True)
     telemetry.tool_called("get_weather", False)
     telemetry.run_done("default", RunStatus.COMPLETED, 2.0)
@@ -59,6 +59,7 @@ def test_a_run_is_counted_with_its_steps_tokens_and_tools() -> None:
         'tokens_total{assistant="default",direction="input"}': 100.0,
         'tokens_total{assistant="default",direction="output"}': 20.0,
         'tokens_total{assistant="default",direction="cached"}': 60.0,
+        'cost_usd_total{assistant="default"}': 1.5,
         'tool_calls_total{ok="true",tool="get_weather"}': 1.0,
         'tool_calls_total{ok="false",tool="get_weather"}': 1.0,
         'runs_total{assistant="default",status="completed"}': 1.0,

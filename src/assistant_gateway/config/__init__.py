@@ -11,9 +11,12 @@ from __future__ import annotations
 from assistant_gateway.config.load import load_config
 from assistant_gateway.config.settings import (
     AssistantSettings,
+    BudgetSettings,
     Config,
     EgressSettings,
+    LimitSettings,
     LogSettings,
+    PriceSettings,
     Reference,
     RepliesSettings,
     RouteSettings,
@@ -26,9 +29,12 @@ from assistant_gateway.config.settings import (
 
 __all__ = [
     "AssistantSettings",
+    "BudgetSettings",
     "Config",
     "EgressSettings",
+    "LimitSettings",
     "LogSettings",
+    "PriceSettings",
     "Reference",
     "RepliesSettings",
     "RouteSettings",

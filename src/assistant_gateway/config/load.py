@@ -273,6 +273,17 @@ class _Loading:
             for index, tool in enumerate(assistant.hosted_tools):
                 if why := self._hosted_fault(config, assistant, tool):
                     self._problems.add(("assistants", name, "hosted_tools", index), why)
+        for name, price in config.prices.items():
+            if isinstance(price, Mapping) and name not in config.backends:
+                text = f'there is no backend "{name}"; {suggestion(name, config.backends)}'
+                self._problems.add(("prices", name), text)
+        for index, budget in enumerate(config.budgets):
+            if budget.assistant is not None and budget.assistant not in config.assistants:
+                hint = suggestion(budget.assistant, config.assistants)
+                text = f'there is no assistant "{budget.assistant}"; {hint}'
+                self._problems.add(("budgets", index, "assistant"), text)
+            if budget.unit == "usd" and not config.prices:
+                self._problems.add(("budgets", index, "unit"), "counts dollars, but [prices] names no model")
         for index, route in enumerate(config.routes):
             if route.assistant not in config.assistants:
                 hint = suggestion(route.assistant, config.assistants)

@@ -105,9 +105,11 @@ def suggestion(wrong: str, known: Iterable[str]) -> str:
 
 
 def _existing(location: KeyPath, data: object, missing: bool) -> Iterator[int | str]:
-    for part in location:
+    for number, part in enumerate(location, start=1):
         if isinstance(data, Mapping):
             if part not in data:
+                if number < len(location):
+                    continue  # not a key, but the member of a union; keys may follow
                 if missing:
                     yield part
                 return

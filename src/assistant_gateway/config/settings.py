@@ -16,9 +16,11 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     JsonValue,
     SecretStr,
+    Tag,
     field_validator,
     model_validator,
 )
@@ -197,6 +199,16 @@ class AssistantSettings(Section):
     window_tokens: int = Field(
         default=32_000, ge=256, le=10_000_000, description="tokens of the thread that the model is shown"
     )
+    max_input: int = Field(
+        default=40_000,
+        ge=100,
+        le=1_000_000,
+        description="characters of one message; what is beyond is cut, visibly",
+    )
+    summary: bool = Field(
+        default=False,
+        description="whether what no longer fits into the window is summarised, by a model call of its own",
+    )
     max_output_tokens: int | None = Field(
         default=None,
         ge=1,
@@ -290,6 +302,85 @@ class RepliesSettings(Section):
     )
 
 
+class PriceSettings(Section):
+    """What a model costs, in US dollars for a million tokens."""
+
+    input: float = Field(default=0.0, ge=0, le=1_000_000, description="dollars for a million tokens of input")
+    cached_input: float | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="dollars for a million tokens of input that the provider had in its cache; "
+        "without it they cost what others do",
+    )
+    output: float = Field(
+        default=0.0, ge=0, le=1_000_000, description="dollars for a million tokens of output"
+    )
+
+
+def _kind_of_price(value: object) -> str:
+    """Whether a table under ``[prices]`` is a model's price, or a backend's models with theirs."""
+    tables = isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values())
+    return "models" if tables else "price"
+
+
+ModelPrices = Annotated[
+    Annotated[PriceSettings, Tag("price")] | Annotated[dict[str, PriceSettings], Tag("models")],
+    Discriminator(_kind_of_price),
+]
+
+
+class BudgetSettings(Section):
+    """
+    How much may be used in a period. A missing condition matches everything; all that match count.
+
+    What is counted is what the conditions name: the use of one assistant, of some people, or all.
+    """
+
+    per: Literal["user", "tenant"] = Field(
+        default="user", description="whether each person has the budget, or all of a tenant share it"
+    )
+    period: Literal["day", "month"] = Field(default="day", description="day or month, in UTC")
+    unit: Literal["usd", "tokens"] = Field(
+        default="usd", description="usd counts what models with a price cost; tokens counts input and output"
+    )
+    soft: float | None = Field(
+        default=None, gt=0, le=1e12, description="above it people are told, once in a period"
+    )
+    hard: float | None = Field(
+        default=None, gt=0, le=1e12, description="from it on nobody is answered until the next period"
+    )
+    adapter: str | None = Field(default=None, description="slack, discord, webhook …")
+    tenant: str | None = Field(
+        default=None, description="Slack workspace, Discord guild or @me, webhook source"
+    )
+    users: tuple[str, ...] | None = Field(
+        default=None, description="immutable ids of the people whose use it counts and limits"
+    )
+    assistant: str | None = Field(
+        default=None, description="a name under [assistants] whose use it counts and limits"
+    )
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> Self:
+        if self.soft is None and self.hard is None:
+            raise ValueError("should have soft, hard or both")
+        if self.soft is not None and self.hard is not None and self.soft > self.hard:
+            raise ValueError("soft should not be above hard")
+        return self
+
+
+class LimitSettings(Section):
+    """What one person may ask of the gateway."""
+
+    messages_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="messages of one person in any minute; 0 sets no limit. /stop and /help always pass",
+    )
+
+
 class ToolSettings(Section):
     """Python modules or files with ``@tool`` functions, and limits that hold for all of them."""
 
@@ -364,6 +455,9 @@ class Config(Section):
     replies: RepliesSettings = RepliesSettings()
     backends: dict[str, dict[str, object]] = Field(default_factory=dict, repr=False, validate_default=True)
     assistants: dict[str, AssistantSettings] = Field(default_factory=dict, validate_default=True)
+    prices: dict[str, ModelPrices] = Field(default_factory=dict)
+    budgets: tuple[BudgetSettings, ...] = ()
+    limits: LimitSettings = LimitSettings()
     routes: tuple[RouteSettings, ...] = ()
     adapters: dict[str, dict[str, object]] = Field(default_factory=dict, repr=False)
     references: dict[str, Reference] = Field(default_factory=dict)

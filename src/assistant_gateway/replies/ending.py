@@ -1,5 +1,6 @@
 """
-What stands below an answer: how it ended if it did not simply complete, its sources, the tools it used.
+What stands below an answer: how it ended if it did not simply complete, its sources, the tools it used,
+and what the gateway has to say beside it.
 
 An ending is no part of the text: above it stands what the model said, word for word.
 """
@@ -20,7 +21,8 @@ def with_ending(answer: Answer) -> str:
     if not answer.text.strip() and not answer.files:
         note = note or "_The assistant had nothing to say._"
     text = answer.text if answer.text.strip() else ""
-    below = [part for part in (sources(answer.citations), note, used(answer.tools)) if part]
+    notices = "\n\n".join(f"_{notice}_" for notice in answer.notices)
+    below = [part for part in (sources(answer.citations), note, notices, used(answer.tools)) if part]
     if below and text:
         text = _closed(text)
     return "\n\n".join(part for part in (text, *below) if part) or "_The assistant made a file._"
@@ -35,7 +37,8 @@ def as_file(answer: Answer) -> str:
 def below_the_first_post(answer: Answer) -> str:
     """What stands below the first post of an answer that goes on in a file."""
     goes_on = f"_The whole answer is in the file `{FILE_NAME}`._"
-    return "\n\n".join(note for note in (goes_on, _note(answer)) if note)
+    notices = (f"_{notice}_" for notice in answer.notices)
+    return "\n\n".join(note for note in (goes_on, _note(answer), *notices) if note)
 
 
 def _closed(text: str) -> str:

@@ -8,7 +8,7 @@ fence and raise `LeaseLost` once another worker has the lane.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -118,10 +118,31 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What runs have used."""
+    """What runs have used; ``cost`` is in millionths of a US dollar."""
 
     runs: int = 0
     usage: Usage = field(default_factory=Usage)
+    cost: int = 0
+
+    def __add__(self, other: Used) -> Used:
+        return Used(self.runs + other.runs, self.usage + other.usage, self.cost + other.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """
+    What a person has used of a model through an assistant.
+
+    Attributes:
+        used: A run that asked several models counts with the first of them.
+    """
+
+    adapter: str
+    tenant: str
+    user_id: str
+    assistant: str
+    model: str
+    used: Used
 
 
 class Store(Outbox, Protocol):
@@ -208,9 +229,12 @@ class Store(Outbox, Protocol):
         nothing is being answered: a complete answer can't be stopped, nor can a command's.
         """
 
-    async def begin(self, claim: Claim, run: Run, items: Sequence[Item]) -> Run:
+    async def begin(self, claim: Claim, run: Run, items: Sequence[Item] | None, *, refusal: str = "") -> Run:
         """
         Open the claim's run and put the messages' items on the thread.
+
+        With None for *items* the gateway itself answers: nothing of it is put on the thread, and the run
+        enters no ledger. *refusal* is then kept as the message's, where the run is new.
 
         Where an earlier attempt has begun it, only the attempt is counted up; but where the question
         was revised since, what the run had put on the thread is forgotten with its calls, and *items*
@@ -316,11 +340,32 @@ class Store(Outbox, Protocol):
     async def thread_feedback(self, thread_id: str) -> list[Feedback]:
         """All words on the answers of a thread, oldest first."""
 
+    # Usage. A run enters the ledger once, in the write that ends it, on that day (UTC).
+
     async def thread_usage(self, thread_id: str) -> Used:
         """What the runs of a thread have used."""
 
-    async def user_usage(self, adapter: str, tenant: str, user_id: str, *, since: float) -> Used:
-        """What the runs that a person asked for in a tenant have used, of those begun since a time."""
+    async def tenant_usage(
+        self,
+        adapter: str,
+        tenant: str,
+        *,
+        since: float,
+        users: Collection[str] | None = None,
+        assistant: str | None = None,
+    ) -> Used:
+        """
+        What was used in a tenant since the beginning of a time's day (UTC).
+
+        Of all people, or of *users*; through all assistants, or one; runs under way count with what
+        they have kept so far. The cost of asking grows with the days, not with the runs.
+        """
+
+    async def ledger(self, *, since: float) -> list[LedgerEntry]:
+        """The ledger since the beginning of a time's day (UTC), its days summed."""
+
+    async def conversation_usage(self, *, since: float) -> list[tuple[Conversation, Used]]:
+        """What was used in each conversation by runs begun since a time."""
 
     # Threads
 
@@ -376,6 +421,9 @@ class Store(Outbox, Protocol):
     async def save_note(self, scope: str, key: str, value: JsonObject) -> None:
         """Keep a small fact."""
 
+    async def add_note(self, scope: str, key: str, value: JsonObject) -> JsonObject:
+        """Keep a small fact where there is none yet; the one that is kept then."""
+
     async def notes(self, scope: str) -> Mapping[str, JsonObject]:
         """All small facts of a scope, by their keys."""
 
@@ -391,4 +439,4 @@ class Store(Outbox, Protocol):
         """Forget dedupe keys older than this many seconds, where their message is final; how many."""
 
 
-__all__ = ["Claim", "Counts", "Effect", "Standing", "Store", "Undone", "Used"]
+__all__ = ["Claim", "Counts", "Effect", "LedgerEntry", "Standing", "Store", "Undone", "Used"]

@@ -6,13 +6,14 @@ import json
 from typing import Any, TypeAlias, cast
 
 from assistant_gateway.adapter import Delivery, DeliveryState, EndpointFault
-from assistant_gateway.store import Used
+from assistant_gateway.store import LedgerEntry, Used
 from assistant_gateway.store.text import dumps, loads
 from assistant_gateway.values import (
     Answer,
     Busy,
     CallRecord,
     CallState,
+    Charge,
     Citation,
     Command,
     Conversation,
@@ -53,9 +54,9 @@ def message(row: Row) -> Message:
     id, lane_id, seq, state, attempts, failures, merged_into, thread_id, accepted_at = row[:9]
     adapter, tenant, channel, topic, message_id, fingerprint, user, keys, metadata, reply_to = row[9:19]
     assistant, busy, tools, route_instructions, instructions, text = row[19:25]
-    command, on_edit, revision, stop_reason, note = row[25:30]
-    lane = Lane(*row[30:35])
-    run_row, answer_text, files = row[35:46], row[46], row[47]
+    command, on_edit, revision, stop_reason, note, refusal = row[25:31]
+    lane = Lane(*row[31:36])
+    run_row, answer_text, files = row[36:48], row[48], row[49]
     return Message(
         id=id,
         lane_id=lane_id,
@@ -92,6 +93,7 @@ def message(row: Row) -> Message:
         revision=revision,
         stop_reason=stop_reason,
         note=note,
+        refusal=refusal,
     )
 
 
@@ -146,7 +148,7 @@ def lane_values(lane: Lane) -> dict[str, Parameter]:
 
 def run(row: Row) -> Run:
     """A row of ``runs``."""
-    id, thread_id, assistant, status, attempt, model, *tokens, error, revision = row
+    id, thread_id, assistant, status, attempt, model, *tokens, error, revision, charges = row
     return Run(
         id=id,
         thread_id=thread_id,
@@ -157,6 +159,7 @@ def run(row: Row) -> Run:
         usage=Usage(*tokens),
         error=None if error is None else _failure(loads(error)),
         revision=revision,
+        charges=() if charges == "[]" else tuple(_charge(*each) for each in json.loads(charges)),
     )
 
 
@@ -170,6 +173,8 @@ def run_values(run: Run) -> dict[str, Parameter]:
         "output_tokens": run.usage.output_tokens,
         "cached_tokens": run.usage.cached_tokens,
         "error": None if run.error is None else dumps(_failure_json(run.error)),
+        "cost": run.cost,
+        "charges": dumps([[each.model, *_tokens(each.usage), each.cost] for each in run.charges]),
     }
 
 
@@ -184,21 +189,22 @@ def answer(text: str) -> Answer:
         error=None if body["error"] is None else _failure(body["error"]),
         citations=tuple(Citation(*row) for row in body.get("citations", ())),
         tools=tuple(ToolUse(*row) for row in body.get("tools", ())),
+        notices=tuple(body.get("notices", ())),
     )
 
 
 def answer_json(answer: Answer) -> str:
     """An answer as JSON."""
-    usage = answer.usage
     return dumps(
         {
             "text": answer.text,
             "status": answer.status.value,
-            "usage": [usage.input_tokens, usage.output_tokens, usage.cached_tokens],
+            "usage": _tokens(answer.usage),
             "files": [[file.id, file.name, file.content_type, file.size] for file in answer.files],
             "error": None if answer.error is None else _failure_json(answer.error),
             "citations": [[citation.title, citation.url] for citation in answer.citations],
             "tools": [[use.name, use.code, use.output] for use in answer.tools],
+            "notices": answer.notices,
         }
     )
 
@@ -222,9 +228,26 @@ def feedback(row: Row) -> Feedback:
 
 
 def used(row: Row) -> Used:
-    """A count of runs, and the sums of their tokens."""
-    runs, *tokens = row
-    return Used(runs, Usage(*tokens))
+    """A count of runs, and the sums of their tokens and of what they cost."""
+    runs, *tokens, cost = row
+    return Used(runs, Usage(*tokens), cost)
+
+
+def used_values(used: Used) -> dict[str, Parameter]:
+    """The columns that add up in a ledger."""
+    return {
+        "runs": used.runs,
+        "input_tokens": used.usage.input_tokens,
+        "output_tokens": used.usage.output_tokens,
+        "cached_tokens": used.usage.cached_tokens,
+        "cost": used.cost,
+    }
+
+
+def ledger_entry(row: Row) -> LedgerEntry:
+    """Rows of ``ledger``, summed."""
+    adapter, tenant, user_id, assistant, model, *sums = row
+    return LedgerEntry(adapter, tenant, user_id, assistant, model, used(tuple(sums)))
 
 
 def call(row: Row) -> CallRecord:
@@ -266,6 +289,15 @@ def fault(row: Row) -> EndpointFault:
 def file(row: Row) -> FileRef:
     """The label of a row of ``files``."""
     return FileRef(*row)
+
+
+def _charge(model: str, *numbers: int) -> Charge:
+    *tokens, cost = numbers
+    return Charge(model, Usage(*tokens), cost)
+
+
+def _tokens(usage: Usage) -> list[int]:
+    return [usage.input_tokens, usage.output_tokens, usage.cached_tokens]
 
 
 def _files(rows: list[list[Any]]) -> tuple[FileRef, ...]:

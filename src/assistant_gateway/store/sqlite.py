@@ -25,11 +25,13 @@ from assistant_gateway.store import (
     Claim,
     Counts,
     Effect,
+    LedgerEntry,
     Standing,
     Undone,
     Used,
     controls,
     intake,
+    ledger,
     memory,
     outbox,
     queries,
@@ -184,8 +186,8 @@ class SqliteStore:
 
         return await self._write(stop)
 
-    async def begin(self, claim: Claim, run: Run, items: Sequence[Item]) -> Run:
-        return await self._write(lambda db: work.begin(db, claim, run, items))
+    async def begin(self, claim: Claim, run: Run, items: Sequence[Item] | None, *, refusal: str = "") -> Run:
+        return await self._write(lambda db: work.begin(db, claim, run, items, refusal))
 
     async def retry(self, claim: Claim, run: Run) -> Run | None:
         return await self._write(lambda db: work.retry(db, claim, run))
@@ -246,14 +248,29 @@ class SqliteStore:
         found = await self._read(lambda db: db.all("thread_feedback", thread=thread_id))
         return [rows.feedback(row) for row in found]
 
+    # Usage
+
     async def thread_usage(self, thread_id: str) -> Used:
         return rows.used((await self._read(lambda db: db.all("thread_usage", thread=thread_id)))[0])
 
-    async def user_usage(self, adapter: str, tenant: str, user_id: str, *, since: float) -> Used:
-        found = await self._read(
-            lambda db: db.all("user_usage", adapter=adapter, tenant=tenant, user=user_id, since=since)
-        )
-        return rows.used(found[0])
+    async def tenant_usage(
+        self,
+        adapter: str,
+        tenant: str,
+        *,
+        since: float,
+        users: Collection[str] | None = None,
+        assistant: str | None = None,
+    ) -> Used:
+        return await self._read(lambda db: ledger.tenant_usage(db, adapter, tenant, since, users, assistant))
+
+    async def ledger(self, *, since: float) -> list[LedgerEntry]:
+        found = await self._read(lambda db: db.all("ledger", day=ledger.day(since)))
+        return [rows.ledger_entry(row) for row in found]
+
+    async def conversation_usage(self, *, since: float) -> list[tuple[Conversation, Used]]:
+        found = await self._read(lambda db: db.all("conversation_usage", since=since))
+        return [(Conversation(*row[:4]), rows.used(row[4:])) for row in found]
 
     # Threads
 
@@ -309,6 +326,13 @@ class SqliteStore:
 
     async def save_note(self, scope: str, key: str, value: JsonObject) -> None:
         await self._write(lambda db: db.run("save_note", scope=scope, key=key, value=dumps(value)))
+
+    async def add_note(self, scope: str, key: str, value: JsonObject) -> JsonObject:
+        def add(db: Database) -> JsonObject:
+            db.run("add_note", scope=scope, key=key, value=dumps(value))
+            return loads(cast(str, db.value("note", scope=scope, key=key)))
+
+        return await self._write(add)
 
     async def notes(self, scope: str) -> Mapping[str, JsonObject]:
         found = await self._read(lambda db: db.all("notes", scope=scope))

@@ -182,18 +182,22 @@ WHERE id = :message AND fence = :fence AND state IN ('claimed', 'answering');
 -- name: add_run
 -- Open a run; the index refuses a second live one on its thread.
 INSERT INTO runs (id, message, thread_id, assistant, status, attempt, model, input_tokens, output_tokens,
-    cached_tokens, error, created_at, question, begins_at, asked_until, revision, user_id)
+    cached_tokens, error, cost, charges, created_at, question, begins_at, asked_until, revision, user_id)
 VALUES (:id, :message, :thread, :assistant, :status, :attempt, :model, :input_tokens, :output_tokens,
-    :cached_tokens, :error, :now, :question, :begins_at, :asked_until, :revision, :user);
+    :cached_tokens, :error, :cost, :charges, :now, :question, :begins_at, :asked_until, :revision, :user);
 
 -- name: retry_run
 -- Another attempt at a run.
 UPDATE runs SET status = 'in_progress', attempt = attempt + 1, error = NULL WHERE id = :id;
 
+-- name: refuse_message
+-- Keep what is said instead of an answer.
+UPDATE messages SET refusal = :refusal WHERE id = :message;
+
 -- name: save_run
 -- Keep a run's state.
 UPDATE runs SET status = :status, model = :model, input_tokens = :input_tokens, output_tokens = :output_tokens,
-    cached_tokens = :cached_tokens, error = :error
+    cached_tokens = :cached_tokens, error = :error, cost = :cost, charges = :charges
 WHERE id = :id;
 
 -- name: end_run
@@ -203,7 +207,8 @@ WHERE message = :message AND status IN ('queued', 'in_progress', 'requires_actio
 
 -- name: run
 -- A run by its id.
-SELECT id, thread_id, assistant, status, attempt, model, input_tokens, output_tokens, cached_tokens, error, revision
+SELECT id, thread_id, assistant, status, attempt, model, input_tokens, output_tokens, cached_tokens, error, revision,
+    charges
 FROM runs WHERE id = :id;
 
 -- name: add_call
@@ -345,7 +350,7 @@ UPDATE lanes SET pending = pending - 1,
         AND m.state IN ('ready', 'claimed', 'answering', 'final_ready') ORDER BY m.seq LIMIT 1)
 WHERE id = :lane;
 
--- Feedback and usage
+-- Feedback
 
 -- name: rate
 -- Keep a person's word on an answer that was given in a channel; a missing comment leaves the earlier one.
@@ -367,17 +372,82 @@ WHERE :rating = '' OR rating = :rating ORDER BY at DESC LIMIT :limit;
 SELECT f.run_id, f.user, f.rating, f.comment, f.at FROM runs AS r JOIN feedback AS f ON f.run_id = r.id
 WHERE r.thread_id = :thread ORDER BY f.at;
 
+-- Usage
+
+-- name: enter_run
+-- A run enters the ledger, once; what answers commands does not.
+UPDATE runs SET entered = 1 WHERE id = :run AND entered = 0 AND question IS NOT NULL;
+
+-- name: add_to_ledger
+-- A run's person has used something.
+INSERT INTO ledger (adapter, tenant, user_id, day, assistant, model, runs, input_tokens, output_tokens,
+    cached_tokens, cost)
+SELECT m.adapter, m.tenant, r.user_id, :day, r.assistant, :model, :runs, :input_tokens, :output_tokens,
+    :cached_tokens, :cost
+FROM runs AS r JOIN messages AS m ON m.id = r.message WHERE r.id = :run
+ON CONFLICT (adapter, tenant, user_id, day, assistant, model) DO UPDATE SET
+    runs = ledger.runs + excluded.runs,
+    input_tokens = ledger.input_tokens + excluded.input_tokens,
+    output_tokens = ledger.output_tokens + excluded.output_tokens,
+    cached_tokens = ledger.cached_tokens + excluded.cached_tokens,
+    cost = ledger.cost + excluded.cost;
+
+-- name: add_to_tenant_ledger
+-- So have the people of the tenant.
+INSERT INTO tenant_ledger (adapter, tenant, day, assistant, runs, input_tokens, output_tokens, cached_tokens, cost)
+SELECT m.adapter, m.tenant, :day, r.assistant, :runs, :input_tokens, :output_tokens, :cached_tokens, :cost
+FROM runs AS r JOIN messages AS m ON m.id = r.message WHERE r.id = :run
+ON CONFLICT (adapter, tenant, day, assistant) DO UPDATE SET
+    runs = tenant_ledger.runs + excluded.runs,
+    input_tokens = tenant_ledger.input_tokens + excluded.input_tokens,
+    output_tokens = tenant_ledger.output_tokens + excluded.output_tokens,
+    cached_tokens = tenant_ledger.cached_tokens + excluded.cached_tokens,
+    cost = tenant_ledger.cost + excluded.cost;
+
+-- name: users_usage
+-- What some people of a tenant have used since a day.
+SELECT coalesce(sum(runs), 0), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+    coalesce(sum(cached_tokens), 0), coalesce(sum(cost), 0)
+FROM ledger WHERE adapter = :adapter AND tenant = :tenant AND user_id IN (SELECT value FROM json_each(:users))
+  AND day >= :day AND (:assistant IS NULL OR assistant = :assistant);
+
+-- name: tenant_usage
+-- What all people of a tenant have used since a day.
+SELECT coalesce(sum(runs), 0), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+    coalesce(sum(cached_tokens), 0), coalesce(sum(cost), 0)
+FROM tenant_ledger WHERE adapter = :adapter AND tenant = :tenant
+  AND day >= :day AND (:assistant IS NULL OR assistant = :assistant);
+
+-- name: open_usage
+-- What runs under way have kept so far, of some people of a tenant or of all.
+SELECT count(*), coalesce(sum(r.input_tokens), 0), coalesce(sum(r.output_tokens), 0),
+    coalesce(sum(r.cached_tokens), 0), coalesce(sum(r.cost), 0)
+FROM runs AS r INDEXED BY runs_open JOIN messages AS m ON m.id = r.message
+WHERE r.entered = 0 AND r.question IS NOT NULL AND r.created_at >= :since
+  AND m.adapter = :adapter AND m.tenant = :tenant
+  AND (:users IS NULL OR r.user_id IN (SELECT value FROM json_each(:users)))
+  AND (:assistant IS NULL OR r.assistant = :assistant);
+
 -- name: thread_usage
 -- What the runs of a thread have used.
-SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0)
+SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0),
+    coalesce(sum(cost), 0)
 FROM runs WHERE thread_id = :thread AND question IS NOT NULL;
 
--- name: user_usage
--- What the runs of a person in a tenant have used since a time.
-SELECT count(*), coalesce(sum(r.input_tokens), 0), coalesce(sum(r.output_tokens), 0), coalesce(sum(r.cached_tokens), 0)
+-- name: conversation_usage
+-- What the runs of each conversation have used since a time.
+SELECT m.adapter, m.tenant, m.channel, m.topic, count(*), sum(r.input_tokens), sum(r.output_tokens),
+    sum(r.cached_tokens), sum(r.cost)
 FROM runs AS r JOIN messages AS m ON m.id = r.message
-WHERE r.user_id = :user AND r.created_at >= :since AND m.adapter = :adapter AND m.tenant = :tenant
-  AND r.question IS NOT NULL;
+WHERE r.created_at >= :since AND r.question IS NOT NULL
+GROUP BY m.adapter, m.tenant, m.channel, m.topic;
+
+-- name: ledger
+-- The ledger since a day, its days summed.
+SELECT adapter, tenant, user_id, assistant, model, sum(runs), sum(input_tokens), sum(output_tokens),
+    sum(cached_tokens), sum(cost)
+FROM ledger INDEXED BY ledger_by_day WHERE day >= :day
+GROUP BY adapter, tenant, user_id, assistant, model;
 
 -- Threads
 
@@ -448,6 +518,10 @@ SELECT value FROM notes WHERE scope = :scope AND key = :key;
 -- Keep a small fact.
 INSERT INTO notes (scope, key, value) VALUES (:scope, :key, :value)
 ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value;
+
+-- name: add_note
+-- Keep a small fact where there is none.
+INSERT INTO notes (scope, key, value) VALUES (:scope, :key, :value) ON CONFLICT (scope, key) DO NOTHING;
 
 -- name: notes
 -- All small facts of a scope.

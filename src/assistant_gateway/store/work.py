@@ -16,7 +16,7 @@ from typing import cast
 import structlog
 
 from assistant_gateway.errors import LeaseLost, Revised
-from assistant_gateway.store import Claim, Undone, rows, turns
+from assistant_gateway.store import Claim, Undone, ledger, rows, turns
 from assistant_gateway.store.database import Database
 from assistant_gateway.store.memory import put_items
 from assistant_gateway.values import (
@@ -132,19 +132,21 @@ def release(db: Database, claim: Claim, delay: float, failed: bool) -> None:
     db.run("release_lane", lane=claim.message.lane_id, wake_at=db.now() + delay)
 
 
-def begin(db: Database, claim: Claim, run: Run, items: Sequence[Item]) -> Run:
+def begin(db: Database, claim: Claim, run: Run, items: Sequence[Item] | None, refusal: str) -> Run:
     """Open the claim's run, or count another attempt at it."""
     held = _held(db, claim)
     if held.revision != claim.message.revision:
         raise Revised(f"message {claim.message.id} was changed after it was claimed")
     _begin_message(db, claim)
+    is_question = items is not None and claim.message.inbound.command is None
     if held.run_id is None:
-        is_question = claim.message.inbound.command is None
-        turn = turns.put_question(db, run.thread_id, items) if is_question else None
+        turn = turns.put_question(db, run.thread_id, items or ()) if is_question else None
         run = replace(run, status=RunStatus.IN_PROGRESS)
         _add_run(db, claim, run, claim.message.id if is_question else None, turn)
-    elif held.revised:
-        turns.revise(db, held.run_id, run.thread_id, held.revision, items)
+        if refusal:
+            db.run("refuse_message", message=claim.message.id, refusal=refusal)
+    elif held.revised and is_question:
+        turns.revise(db, held.run_id, run.thread_id, held.revision, items or ())
     else:
         db.run("retry_run", id=held.run_id)
     return _run(db, held.run_id or run.id)
@@ -233,6 +235,7 @@ def conclude(
         _add_run(db, claim, run, claim.message.id, None)
     else:
         db.run("save_run", **rows.run_values(run))
+    ledger.enter(db, run)
     put_items(db, run.thread_id, items, run_id=run.id)
     db.run(
         "add_answer",
@@ -248,7 +251,9 @@ def finish(db: Database, claim: Claim, state: MessageState) -> None:
     """The message is final and the lane is free."""
     if not state.is_final or state is MessageState.MERGED:
         raise ValueError(f"{state.value} is no end of an answer")
-    _held(db, claim)
+    held = _held(db, claim)
+    if held.run_id is not None and held.state is not MessageState.FINAL_READY:
+        ledger.enter(db, _run(db, held.run_id))
     db.run("finish_message", message=claim.message.id, fence=claim.fence, state=state.value, now=db.now())
     ended = _RUN_ENDS.get(state, RunStatus.FAILED)
     db.run("end_run", message=claim.message.id, status=ended.value)

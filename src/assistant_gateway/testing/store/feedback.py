@@ -91,7 +91,7 @@ class FeedbackPromises:
         await begin(store, await claimed(store))
 
         assert Used(2, Usage(11, 6, 2)) == await store.thread_usage(run.thread_id)
-        assert Used(3, Usage(111, 56, 2)) == await store.user_usage("fake", "T1", "U1", since=0.0)
-        assert Used() == await store.user_usage("fake", "T1", "U1", since=4e9)
-        assert Used() == await store.user_usage("fake", "T1", "U2", since=0.0)
+        assert Used(3, Usage(111, 56, 2)) == await store.tenant_usage("fake", "T1", since=0.0, users=["U1"])
+        assert Used() == await store.tenant_usage("fake", "T1", since=4e9, users=["U1"])
+        assert Used() == await store.tenant_usage("fake", "T1", since=0.0, users=["U2"])
         assert Used() == await store.thread_usage("nobody's")
