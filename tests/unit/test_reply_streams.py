@@ -7,10 +7,21 @@ All of it happens on a virtual clock.
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from assistant_gateway.adapter import Limits, Piece, StreamLimits, Task, TaskStatus
+from assistant_gateway.adapter import (
+    Budget,
+    CallKind,
+    Control,
+    Limits,
+    Piece,
+    StreamLimits,
+    Task,
+    TaskStatus,
+)
+from assistant_gateway.config import load_config
 from assistant_gateway.errors import (
     AdapterError,
     GatewayError,
@@ -30,8 +41,11 @@ from assistant_gateway.events import (
     ToolCallDone,
     ToolCallProgress,
 )
+from assistant_gateway.gateway import Gateway
+from assistant_gateway.replies.pacing import Pacer
 from assistant_gateway.testing.adapter import After, FakeAdapter
-from assistant_gateway.values import Answer, FunctionCall, Post, Run, RunStatus
+from assistant_gateway.testing.metered import MeteredAdapter
+from assistant_gateway.values import Answer, FunctionCall, Post, ReplyTarget, Run, RunStatus
 from fixtures.replies import Script, done, now, on_virtual_clock, platform
 
 LIMITS = Limits(text_length=2000, edit_interval=1.0)
@@ -496,3 +510,85 @@ async def test_a_resumed_post_keeps_within_its_length() -> None:
     assert shown[1].startswith("_(resumed)_\n\n")
     assert text.split() == " ".join(shown).replace("_(resumed)_", "").split()
     assert all(len(each) <= 100 for each in shown)
+
+
+@on_virtual_clock
+async def test_the_last_post_alone_carries_buttons() -> None:
+    """Of three posts the last one has Stop while it grows, and the others in the end; no other has any."""
+    script = Script(platform(Limits(text_length=100, edit_interval=0.0)), controls=tuple(Control))
+
+    await script.tell(["12345 6789"] * 25, every=0.1)
+
+    seen = [call.content for _, call in script.adapter.log if call.content is not None]
+    assert {(), (Control.STOP,)} == {content.controls for content in seen[:-1]}
+    assert all(content.final != bool(content.controls) for content in seen[:-1])
+    assert {"p1": (), "p2": (), "p3": (Control.REGENERATE, Control.FEEDBACK)} == script.adapter.controls
+    assert {"run_1"} == {content.run_id for content in seen if content.controls}
+
+
+@on_virtual_clock
+async def test_stop_goes_although_the_text_stays() -> None:
+    """An answer that was shown completely is edited once more, for its buttons; without any, it is not."""
+    with_buttons, without = Script(platform(), controls=tuple(Control)), Script(platform())
+
+    for script in (with_buttons, without):
+        await script.tell(["Hello"], every=5.0)
+
+    assert (["post", "edit"], ["post"]) == (with_buttons.calls, without.calls)
+
+
+@on_virtual_clock
+async def test_a_stream_that_waits_for_its_budget_is_a_post() -> None:
+    """Of three answers at once where one stream may begin and end, two are posted at once."""
+
+    def rules(target: ReplyTarget, call: CallKind) -> list[Budget]:
+        return [Budget(call, 1, 60.0)] if call in ("start", "stop") else []
+
+    adapter, pacer = MeteredAdapter(rules, limits=LIMITS, streams=ROOMY), Pacer()
+    scripts = [Script(adapter, pacer=pacer, run_id=f"run_{number}") for number in range(3)]
+
+    await asyncio.gather(*(script.tell(["Hello", " world"], every=1.0) for script in scripts))
+
+    begun = [(at, call.method) for at, call in adapter.log if call.method in ("start", "post")]
+    assert [(0.0, "post"), (0.0, "post"), (0.0, "start")] == sorted(begun)
+    assert ["Hello world"] * 3 == adapter.shown
+    assert [] == adapter.refused
+
+
+@on_virtual_clock
+async def test_a_start_that_is_refused_for_its_rate_is_a_post_at_once() -> None:
+    """Somebody else has spent the starts: one 429 tells it, and the words of nobody wait for a stream."""
+
+    def told(target: ReplyTarget, call: CallKind) -> list[Budget]:
+        return [Budget(call, 20, 60.0)] if call == "start" else []
+
+    def rules(target: ReplyTarget, call: CallKind) -> list[Budget]:
+        return [Budget(call, 1, 60.0)] if call == "start" else []
+
+    adapter, pacer = MeteredAdapter(rules, told=told, limits=LIMITS, streams=ROOMY), Pacer()
+    scripts = [Script(adapter, pacer=pacer, run_id=f"run_{number}") for number in range(3)]
+
+    for script in scripts:
+        await script.tell(["Hello", " world"], every=1.0)
+
+    begun = [(at, call.method) for at, call in adapter.log if call.method in ("start", "post")]
+    assert [(0.0, "start"), (2.0, "post"), (4.0, "post")] == begun
+    assert [2.0] == adapter.refused
+    assert ["Hello world"] * 3 == adapter.shown
+
+
+async def test_what_the_gateway_says_itself_has_no_buttons(tmp_path: Path) -> None:
+    """An answer of the assistant can be regenerated and rated; that to /help can't."""
+    adapter = FakeAdapter()
+    environ = {"ASSISTANT_GATEWAY_STORE": f"sqlite:///{tmp_path}/gateway.db"}
+    config = load_config(None, environ)
+    async with Gateway(config, adapters={"fake": adapter}) as gateway:
+        running = asyncio.create_task(adapter.run(gateway.inbox))
+        for text in ("Hello", "/help"):
+            receipt = await adapter.deliver(text)
+            assert receipt.message is not None
+            await gateway.inbox.answered(receipt.message, timeout=30)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert [(Control.REGENERATE, Control.FEEDBACK), ()] == list(adapter.controls.values())

@@ -10,6 +10,7 @@ from assistant_gateway_slack.markup import (
     MARKDOWN_LENGTH,
     SUMMARY_LENGTH,
     inert,
+    inert_piece,
     mentioned,
     mentions,
     message,
@@ -132,3 +133,14 @@ def test_a_message_carries_every_flag_and_its_text_once() -> None:
 def test_a_link_can_not_pretend_to_lead_elsewhere(written: str, shown: str) -> None:
     """Words that name another host are followed by the real one; other words, and code, are left alone."""
     assert shown == inert(written)
+
+
+@given(st.lists(st.text("<>&amplgt;!@ \n#a", max_size=6), max_size=8))
+def test_no_token_and_no_entity_is_born_of_two_pieces(pieces: list[str]) -> None:
+    """However a text is streamed: joined, nothing in it is alive, and every character is its own."""
+    sent = [inert_piece(piece, begins=not number) for number, piece in enumerate(pieces)]
+
+    joined = "".join(sent)
+    assert "<" not in joined
+    assert not slack_reads.mentions(joined)
+    assert "".join(pieces) == joined.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
