@@ -156,6 +156,7 @@ class Runner:
                 told = await commands.answer(self._store, self._budgets, claim)
                 return await self._tell(run, handlers, told)
             question = (*retried, claim.message)
+        _refuse_revised(claim, stop)
         if stop.reason and run.attempt > 1:
             # Stopped before it was taken up again: what people have seen of it is not taken from them.
             why = RunFailure(stop.reason, _why_ended(stop.reason, 0), _short_id())
@@ -195,8 +196,7 @@ class Runner:
             error = RunFailure(stop.reason or "expired", _why_ended(stop.reason, settings.run_seconds), "")
         except BackendError as fault:
             error = RunFailure(fault.code, str(fault), "")
-        if stop.reason == REVISED:
-            raise Revised(f"message {claim.message.id} was changed while it was answered")
+        _refuse_revised(claim, stop)
         if error is not None:
             error = replace(error, id=_short_id())
             structlog.get_logger().warning(
@@ -230,6 +230,12 @@ class Runner:
         for event in (TextCreated(run.id), TextDelta(run.id, text), TextDone(run.id, text)):
             await handlers.emit(event)
         return Outcome(replace(run, status=RunStatus.COMPLETED), Answer(text, RunStatus.COMPLETED))
+
+
+def _refuse_revised(claim: Claim, stop: Stop) -> None:
+    # Whether there really is a newer question is the store's to say: a late word costs an attempt only.
+    if stop.reason == REVISED:
+        raise Revised(f"message {claim.message.id} was changed while it was answered")
 
 
 def _asked(claim: Claim) -> list[Item]:

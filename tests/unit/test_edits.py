@@ -12,8 +12,10 @@ import pytest
 from assistant_gateway.adapter import Limits
 from assistant_gateway.backend import Step
 from assistant_gateway.config import RouteSettings
-from assistant_gateway.handler import RunHandler
+from assistant_gateway.errors import Revised
+from assistant_gateway.handler import Handlers, RunHandler
 from assistant_gateway.inbox import LONGEST_TEXT
+from assistant_gateway.runner import Stop
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.backend import Act, Gate, ScriptedBackend, begins, calls, says
 from assistant_gateway.tools import ToolContext, tool
@@ -216,6 +218,45 @@ async def test_a_rerun_makes_its_own_calls(tmp_path: Path) -> None:
     assert 2 == len(set(keys))
     assert ["seen two"] == [record.output for record in records]
     assert 4 == len(bodies)
+
+
+async def test_a_late_word_of_an_edit_costs_an_attempt_and_no_answer(tmp_path: Path) -> None:
+    """Told twice to begin again for nothing, a run does so, and completes with its third attempt."""
+    gates = [Gate(), Gate()]
+    cut_off = [[*begins("You sa"), gate] for gate in gates]
+    backend = ScriptedBackend([*cut_off, says("You said one.")])
+
+    async with House(tmp_path, backend) as house:
+        receipt = await house.say("one")
+        for gate in gates:
+            await reaches(gate.reached)
+            assert receipt.message is not None
+            house.worker.stop(receipt.message.lane_id, "revised", receipt.message.id)
+        message = await house.settled(receipt.message)
+
+    assert message.run is not None
+    assert (MessageState.DELIVERED, 3, 0) == (message.state, message.run.attempt, message.failures)
+    assert ["You said one."] == house.adapter.shown
+
+
+async def test_a_word_of_an_edit_before_an_attempt_is_no_stop(tmp_path: Path) -> None:
+    """Heard between the claim of a second attempt and its run, it is no reason to end the answer."""
+    house = House(tmp_path, ScriptedBackend(echo))
+    await house.store.open()
+    await house.say("one")
+    claim = await house.store.claim("w", 30)
+    assert claim is not None
+    run = Run("run_1", claim.message.thread_id, "default")
+    for _ in range(2):
+        run = await house.store.begin(claim, run, [])
+    stop = Stop(claim.message.id)
+    stop.request("revised")
+
+    with pytest.raises(Revised):
+        await house.worker._runner.execute(claim, run, Handlers([]), stop)
+
+    await house.store.close()
+    await house.toolbox.close()
 
 
 async def test_a_rerun_survives_a_crash(tmp_path: Path) -> None:
