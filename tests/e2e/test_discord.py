@@ -168,6 +168,36 @@ async def test_a_command_is_answered_in_its_place(server: Server) -> None:
     assert [discord.ann] == [each.ephemeral_to for each in discord.answers(reset)]
 
 
+async def test_an_answer_is_made_anew_and_rated_with_its_buttons(server: Server) -> None:
+    """Regenerate makes a second answer below the first; a thumb is thanked for, in private."""
+    discord = server.discord
+    async with server.gateway():
+        first = await server.answered(await server.ask(TUTOR), SOLVED)
+        await discord.until(lambda: len(buttons(first)) == 3, PATIENCE)
+        again, good, _ = buttons(first)
+        told = await press(discord, first, again)
+        while "still to come" in told.visible:  # a hand that is quicker than the store
+            told = await press(discord, first, again)
+        second = await server.answered(first, SOLVED)
+        thanks = await press(discord, first, good)
+
+    assert second.id != first.id
+    assert (discord.ann, discord.ann) == (told.ephemeral_to, thanks.ephemeral_to)
+    assert "Thank you." == thanks.visible
+
+
+async def press(discord: DiscordEmulator, message: Message, button: str) -> Message:
+    """What Ann is told when she presses a button."""
+    pressed = await discord.click(discord.ann, message, button)
+    await discord.until(lambda: discord.answers(pressed) and not discord.is_thinking(pressed), PATIENCE)
+    return discord.answers(pressed)[0]
+
+
+def buttons(message: Message) -> list[str]:
+    rows = [row["components"] for row in message.components]
+    return [str(button["custom_id"]) for row in rows if isinstance(row, list) for button in row]
+
+
 @pytest.mark.slow
 async def test_every_message_between_many_cuts_is_answered_once(tmp_path: Path) -> None:
     """Nine cuts, a third of them with the session, ten questions after each: a hundred answers, each once."""
