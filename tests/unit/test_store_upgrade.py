@@ -60,7 +60,7 @@ async def test_an_earlier_thread_can_be_taken_back_and_answered_again(tmp_path: 
     (call,) = await store.calls("r2")
     used = [
         await store.thread_usage("t1"),
-        await store.user_usage("fake", "T1", "U1", since=0.0),
+        await store.tenant_usage("fake", "T1", since=0.0, users=["U1"]),
     ]
     rated = await store.rate(Conversation("fake", "T1", "C1"), User("U1"), "r1", Rating.GOOD, None)
     again = Inbound(Conversation("fake", "T1", "C1"), "m4", User("U1"), "/retry", command=Command.RETRY)
