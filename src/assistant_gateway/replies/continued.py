@@ -121,6 +121,7 @@ class Pager:
         self._limit = limit
         self._unit = unit
         self._framer = Framer()
+        self._ends_soon = False
         self._forget()
 
     def _forget(self) -> None:
@@ -150,8 +151,9 @@ class Pager:
             self._begin(self._begins[page])
             del self._full[page:], self._begins[page:]
 
-    def keep(self, page: int, sent: str) -> None:
-        """So much of *page*, as it was laid out, can't be taken back: it does not end before."""
+    def keep(self, page: int, sent: str, *, ends_soon: bool) -> None:
+        """So much of *page*, as it was laid out, can't be taken back; if it *ends_soon*, words are whole."""
+        self._ends_soon = ends_soon
         if page == len(self._full):
             self._floor = self._behind(sent)
 
@@ -376,8 +378,8 @@ class Pager:
         shown = self._shown(source, mid_line=self._at > self._line_at)
         found = self._framer.read(shown)
         firm = kept = shown[: found.kept]
-        if self._measure(kept) > self._limit - min(NEAR, self._limit // 8):
-            # It may be full at any moment, and had better not end inside of a word.
+        if self._ends_soon or self._measure(kept) > self._limit - min(NEAR, self._limit // 8):
+            # It had better not end inside of a word.
             firm = PART_OF_WORD.sub("", kept)
         return kept + found.closers, firm.rstrip()
 

@@ -53,7 +53,7 @@ class Layout:
         """The answer as it is by now; *stream* is open, and ends where its time is over."""
         text = self._speech.text
         if stream is not None:
-            self._fit(stream)
+            self._fit(stream, ends_soon=stream.is_worn(now))
             self._pager.pages(text, growing=True)
             if self._pager.full == stream.part and stream.is_worn(now):
                 ended = self._pager.end(text, anywhere=stream.is_over(now))
@@ -112,9 +112,9 @@ class Layout:
     def _room(self, part: int) -> int:
         return self._length - (measure(RESUMED, self._limits.unit) if part in self._resumed else 0)
 
-    def _fit(self, stream: Stream) -> None:
+    def _fit(self, stream: Stream, *, ends_soon: bool = False) -> None:
         self._pager.resize(stream.part, stream.room, "bytes")
-        self._pager.keep(stream.part, stream.sent)
+        self._pager.keep(stream.part, stream.sent, ends_soon=ends_soon)
 
     def _pages(self, text: str, *, growing: bool = False) -> list[Page]:
         # A post of blanks is refused by most platforms, and missed by nobody.
