@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 
 CPU = 25  # seconds
-MEMORY = 1 << 30  # bytes
+MEMORY = 1 << 29  # bytes
 LONGEST = 200_000  # characters
 LOCKED, NO_LIBRARY = 3, 4  # exit codes
 
