@@ -98,7 +98,7 @@ def test_the_example_with_everything_uncommented_is_valid(tmp_path: Path) -> Non
 
     config = load_config(path, ENVIRON)
 
-    assert {"main", "local", "demo"} == set(config.backends)
+    assert {"main", "local", "legacy", "demo"} == set(config.backends)
     assert 1 == len(config.routes)
 
 
