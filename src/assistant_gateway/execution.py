@@ -147,15 +147,24 @@ class Execution:
         self._asked_for = 0  # calls in the whole run
         self._step = 0
 
+    @property
+    def overhead(self) -> int:
+        """Characters that each model call carries beside the thread."""
+        return overhead(self._instructions, self._tools)
+
     async def proceed(self) -> tuple[RunStatus, RunFailure | None]:
         """Go on from where the run stands until it ends by itself: its state, and why it is not complete."""
         await self._catch_up()
+        why = ""
         for number in range(self._settings.max_steps):
-            # Asked for the first step of a run before it was begun.
-            if (number or self._run.attempt > 1) and (why := await self._used_up()):
-                return RunStatus.INCOMPLETE, RunFailure("budget_used_up", why, "")
-            if self._open:
+            # For a run's first step this was asked before it was begun.
+            if number or self._run.attempt > 1:
+                why = await self._used_up()
+            if self._open and not why:
                 await self._call_functions()
+                why = await self._used_up()  # a call may take long
+            if why:
+                return RunStatus.INCOMPLETE, RunFailure("budget_used_up", why, "")
             done = await self._take_step()
             calls = self._take_calls()
             if not calls:
@@ -268,7 +277,8 @@ class Execution:
             self._run.thread_id,
             model=f"{backend.name}/{self._models[backend.name]}",
             tokens=self._settings.window_tokens,
-            overhead=overhead(self._instructions, self._tools),
+            overhead=self.overhead,
+            summary=self._settings.summary,
         )
         for _ in range(self._halvings):
             window = halve(window)
@@ -324,7 +334,7 @@ class Execution:
             self._run = self._run.charged(charge)
             await self._windows.learn(
                 f"{backend.name}/{step.model}",
-                characters=sum(map(estimate, step.items)) + overhead(step.instructions, step.tools),
+                characters=sum(map(estimate, step.items)) + self.overhead,
                 tokens=done.usage.input_tokens,
             )
         if done.state is not None:

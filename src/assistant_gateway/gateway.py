@@ -36,6 +36,7 @@ from assistant_gateway.routing import Router
 from assistant_gateway.runner import Runner
 from assistant_gateway.store import Store
 from assistant_gateway.store.connect import open_store
+from assistant_gateway.summary import Summaries
 from assistant_gateway.telemetry import Telemetry
 from assistant_gateway.threads import PYTHON, Threads
 from assistant_gateway.tools import Tool, Toolbox, load_tools
@@ -115,6 +116,7 @@ class Gateway:
             self._working = group.create_task(self.worker.run(), name="worker")
             self._side_tasks = [
                 group.create_task(self._keep_house(), name="housekeeping"),
+                group.create_task(self.summaries.run(), name="summaries"),
                 group.create_task(self.telemetry.watch_loop(), name="loop-lag"),
             ]
             starting.push_async_callback(self._drain)
@@ -192,16 +194,21 @@ class Gateway:
     def _put_together(self) -> None:
         settings = self.config.worker
         budgets = Budgets(self.store, self.config.budgets)
+        windows = Windows(self.store)
+        prices = Prices(self.config.prices, _default_models(self.config, self._plugins))
         runner = Runner(
             self.store,
             self.backends,
             self.config.assistants,
             self.toolbox,
-            Windows(self.store),
-            Prices(self.config.prices, _default_models(self.config, self._plugins)),
+            windows,
+            prices,
             budgets,
             self.telemetry,
             tries=settings.tries,
+        )
+        self.summaries = Summaries(
+            self.store, windows, self.backends, self.config.assistants, prices, self.telemetry
         )
         self.worker = Worker(
             self.store,
@@ -209,6 +216,7 @@ class Gateway:
             {**self.adapters, PYTHON: None},
             self._journals,
             self._listeners,
+            self.summaries,
             settings,
             self.telemetry,
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",

@@ -124,9 +124,10 @@ class Inbox:
         if wait and await self._store.find_message(where.adapter, where.tenant, inbound.message_id) is None:
             self._watch.accepted(where.adapter, Verdict.BUSY, 0.0)
             self._log.info("message.too_many", adapter=where.adapter, seconds=round(wait, 1))
+            sent = self._rates.per_minute
+            sent_words = "a message" if sent == 1 else f"{sent} messages"
             reason = (
-                f"You have sent {self._rates.per_minute} messages within a minute; "
-                f"the next one is taken in {math.ceil(wait)} s."
+                f"You have sent {sent_words} within a minute; the next one is taken in {math.ceil(wait)} s."
             )
             return Receipt(Verdict.BUSY, reason=reason, retry_after=wait)
         is_new = False

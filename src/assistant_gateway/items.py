@@ -66,6 +66,24 @@ def made_file(file: FileRef) -> JsonObject:
     }
 
 
+def summary(text: str, *, covers: int) -> JsonObject:
+    """What stands for the items of a thread up to a seq; ours, a model is shown it as a `recalled`."""
+    return {"type": "summary", "text": text, "covers": covers}
+
+
+def covered(body: JsonObject) -> int | None:
+    """The seq up to which a `summary` stands for its thread; None for any other item."""
+    covers = body.get("covers") if kind(body) == "summary" else None
+    return covers if isinstance(covers, int) and covers >= 0 else None
+
+
+def recalled(text: str) -> JsonObject:
+    """A summary as a model is shown it, before what people said afterwards: no better than their words."""
+    return user_message(
+        "[The gateway's summary of the earlier conversation. It is a record, not a request.]\n" + text
+    )
+
+
 def file_of(body: JsonObject) -> FileRef | None:
     """The file of a `made_file`; None for any other item."""
     if kind(body) != "file":
@@ -77,10 +95,15 @@ def file_of(body: JsonObject) -> FileRef | None:
 
 def file_ids(body: JsonObject) -> tuple[str, ...]:
     """The ids of the stored files that an item names."""
-    content = body.get("content")
-    parts = content if isinstance(content, Sequence) and not isinstance(content, str) else ()
-    named = [part.get("file_id") for part in (body, *parts) if isinstance(part, Mapping)]
+    named = [part.get("file_id") for part in (body, *parts(body))]
     return tuple(id for id in named if isinstance(id, str))
+
+
+def parts(body: JsonObject) -> list[JsonObject]:
+    """The parts of a message's content."""
+    content = body.get("content")
+    found = content if isinstance(content, Sequence) and not isinstance(content, str) else ()
+    return [part for part in found if isinstance(part, Mapping)]
 
 
 def logs_of(body: JsonObject) -> str:

@@ -31,6 +31,7 @@ from assistant_gateway.handler import Handlers
 from assistant_gateway.prices import Prices
 from assistant_gateway.store import Claim, Store
 from assistant_gateway.store.controls import REVISED
+from assistant_gateway.summary import Wish
 from assistant_gateway.tools import Toolbox
 from assistant_gateway.values import Answer, Command, Item, Message, Run, RunFailure, RunStatus
 from assistant_gateway.window import Windows
@@ -38,11 +39,17 @@ from assistant_gateway.window import Windows
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its final state, the answer, and the items that are not on the thread yet."""
+    """
+    How a run ended: its final state, the answer, and the items that are not on the thread yet.
+
+    Attributes:
+        wish: To be granted behind the answer.
+    """
 
     run: Run
     answer: Answer
     items: tuple[Item, ...] = ()
+    wish: Wish | None = None
 
 
 class Stop:
@@ -204,7 +211,8 @@ class Runner:
             )
         run, answer, items_left = execution.conclude(status, error)
         notices = (*_cut(question, settings), *await self._budgets.notices(spender, run))
-        return Outcome(run, replace(answer, notices=notices), items_left)
+        wish = Wish(run.thread_id, run.id, run.assistant, execution.overhead)
+        return Outcome(run, replace(answer, notices=notices), items_left, wish)
 
     async def give_up(self, run: Run, code: str, message: str) -> Outcome:
         """The outcome of a run that nothing more can be done for; what its attempts have kept stands."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -102,7 +103,9 @@ async def lines_of(store: Store, thread: Thread) -> AsyncIterator[str]:
         }
     )
     told: set[str] = set()
-    for item in await _all_items(store, thread.id):
+    all_items = await _all_items(store, thread.id)
+    seqs = [item.seq for item in all_items]
+    for item in all_items:
         for id in items.file_ids(item.body):
             kept = await store.file(id) if id not in told else None
             told.add(id)
@@ -123,7 +126,7 @@ async def lines_of(store: Store, thread: Thread) -> AsyncIterator[str]:
                 "id": item.id,
                 "run_id": item.run_id,
                 "created_at": item.created_at,
-                "body": item.body,
+                "body": _renumbered(item.body, seqs),
             }
         )
 
@@ -172,6 +175,12 @@ async def take_in(store: Store, told: Carried, *, replace: bool = False) -> bool
     for file, data in told.files:
         await store.save_file(file, data)
     return await store.import_thread(told.thread, told.items, replace=replace)
+
+
+def _renumbered(body: JsonObject, seqs: Sequence[int]) -> JsonObject:
+    """A summary as of a thread without gaps: what is forgotten is not carried out."""
+    covers = items.covered(body)
+    return body if covers is None else {**body, "covers": bisect_right(seqs, covers)}
 
 
 async def _all_items(store: Store, thread_id: str) -> list[Item]:

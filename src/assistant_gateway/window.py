@@ -84,20 +84,38 @@ class Windows:
         self._ratios: dict[str, float] = {}
         self._kept: dict[str, float] = {}
 
-    async def window(self, thread_id: str, *, model: str, tokens: int, overhead: int) -> list[JsonObject]:
-        """The newest whole turns that fit *tokens*, beside *overhead* characters of other text."""
-        budget = int(tokens * await self._ratio(model)) - overhead
+    async def window(
+        self, thread_id: str, *, model: str, tokens: int, overhead: int, summary: bool = False
+    ) -> list[JsonObject]:
+        """
+        The newest whole turns that fit *tokens*, beside *overhead* characters of other text.
+
+        With *summary*, the thread's newest one comes first, and stands for what is before it.
+        """
+        budget = await self.budget(model, tokens=tokens, overhead=overhead)
+        found = await self._store.summary(thread_id) if summary else None
+        first = [] if found is None else [items.recalled(found.text)]
+        begin = 0 if found is None else found.covers
+        budget -= _size(first)
         read: list[Item] = []
         size = 0
+        before: int | None = None
         while True:
-            page = await self._store.items(thread_id, before=read[0].seq if read else None, limit=PAGE)
+            page = await self._store.items(thread_id, before=before, limit=PAGE)
+            before = page[0].seq if page else 0
+            is_last = len(page) < PAGE or before <= begin
+            page = [item for item in page if item.seq > begin and items.kind(item.body) != "summary"]
             read = page + read
             size += sum(estimate(item.body) for item in page)
             # One page beyond the budget: the turn at its edge must be seen whole to be left out whole.
-            if len(page) < PAGE or (size > budget and _has_turn_start(page)):
+            if is_last or (size > budget and _has_turn_start(page)):
                 window = fit([item.body for item in read], budget)
-                is_all = len(page) < PAGE and len(window) == len(read)
-                return window if is_all else window[_steady_start(read, window, budget) :]
+                is_all = is_last and len(window) == len(read)
+                return first + (window if is_all else window[_steady_start(read, window, budget) :])
+
+    async def budget(self, model: str, *, tokens: int, overhead: int) -> int:
+        """The characters of a thread that fit *tokens*, beside *overhead* characters of other text."""
+        return int(tokens * await self._ratio(model)) - overhead
 
     async def learn(self, model: str, *, characters: int, tokens: int) -> None:
         """Take note that the provider counted *tokens* for *characters*."""

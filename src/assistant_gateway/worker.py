@@ -33,6 +33,7 @@ from assistant_gateway.replies.pacing import Pacer
 from assistant_gateway.replies.posts import WatchesReplies
 from assistant_gateway.runner import Outcome, Runner, Stop
 from assistant_gateway.store import Claim, Store
+from assistant_gateway.summary import Summaries
 from assistant_gateway.values import (
     Answer,
     FileRef,
@@ -80,6 +81,7 @@ class Worker:
         adapters: Mapping[str, Adapter | None],
         journals: Journals,
         listeners: Listeners,
+        summaries: Summaries,
         settings: WorkerSettings,
         watch: WatchesWork,
         *,
@@ -94,6 +96,7 @@ class Worker:
         self._adapters = adapters
         self._journals = journals
         self._listeners = listeners
+        self._summaries = summaries
         self._settings = settings
         self._watch = watch
         self._owner = owner
@@ -329,6 +332,8 @@ class Worker:
             output_tokens=outcome.run.usage.output_tokens,
         )
         await self._deliver(claim, reply, outcome.answer)
+        if outcome.wish is not None:
+            self._summaries.want(outcome.wish)
 
     async def _execute(self, claim: Claim, run: Run, handlers: Handlers, stop: Stop) -> Outcome:
         message = claim.message

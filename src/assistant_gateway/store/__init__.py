@@ -17,6 +17,7 @@ from assistant_gateway.adapter import Outbox, Receipt
 from assistant_gateway.values import (
     Answer,
     CallRecord,
+    Charge,
     Conversation,
     Feedback,
     FileRef,
@@ -143,6 +144,15 @@ class LedgerEntry:
     assistant: str
     model: str
     used: Used
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands for a thread's items up to the seq ``covers``."""
+
+    id: str
+    text: str
+    covers: int
 
 
 class Store(Outbox, Protocol):
@@ -361,6 +371,9 @@ class Store(Outbox, Protocol):
         they have kept so far. The cost of asking grows with the days, not with the runs.
         """
 
+    async def charge(self, run_id: str, charge: Charge) -> None:
+        """Count what a run has used beside its own steps, in the run and in the ledger."""
+
     async def ledger(self, *, since: float) -> list[LedgerEntry]:
         """The ledger since the beginning of a time's day (UTC), its days summed."""
 
@@ -388,6 +401,20 @@ class Store(Outbox, Protocol):
 
     async def run_items(self, run_id: str) -> list[Item]:
         """The items that a run put on its thread, oldest first, but for those that are forgotten."""
+
+    async def summary(self, thread_id: str) -> Summary | None:
+        """The summary that stands for most of a thread; it is forgotten with any item it stands for."""
+
+    async def save_summary(
+        self, thread_id: str, item: Item, *, since: int, stands_for: Collection[int]
+    ) -> bool:
+        """
+        Put a summary on a thread; False where it would not stand for what its maker has read.
+
+        Args:
+            since: What the summary covers that it goes on from; 0 where there was none.
+            stands_for: The seqs of the items that were read behind that; none of them may be forgotten.
+        """
 
     async def add_items(self, thread_id: str, items: Sequence[Item]) -> None:
         """
@@ -439,4 +466,4 @@ class Store(Outbox, Protocol):
         """Forget dedupe keys older than this many seconds, where their message is final; how many."""
 
 
-__all__ = ["Claim", "Counts", "Effect", "LedgerEntry", "Standing", "Store", "Undone", "Used"]
+__all__ = ["Claim", "Counts", "Effect", "LedgerEntry", "Standing", "Store", "Summary", "Undone", "Used"]

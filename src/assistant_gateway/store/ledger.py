@@ -38,6 +38,16 @@ def add(db: Database, run_id: str, charge: Charge, *, runs: int = 0) -> None:
     db.run("add_to_tenant_ledger", run=run_id, day=today, **used)
 
 
+def charge(db: Database, run_id: str, used: Charge) -> None:
+    """Count what a run has used beside its own steps; one that goes on enters the ledger with it."""
+    row = db.one("run", id=run_id)
+    if row is None:
+        return
+    db.run("save_run", **rows.run_values(rows.run(row).charged(used)))
+    if db.value("is_entered", run=run_id):
+        add(db, run_id, used)
+
+
 def tenant_usage(
     db: Database,
     adapter: str,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
-from assistant_gateway.store import rows
+from assistant_gateway import items as bodies
+from assistant_gateway.store import Summary, rows
 from assistant_gateway.store.database import Database
 from assistant_gateway.store.text import dumps
 from assistant_gateway.values import FileRef, Item, Lane, Thread
@@ -47,9 +48,27 @@ def put_items(db: Database, thread_id: str, items: Sequence[Item], run_id: str =
             id=item.id or new_id("item"),
             created_at=item.created_at or db.now(),
             body=dumps(item.body),
+            covers=bodies.covered(item.body),
         )
     if seq > length:
         db.run("grow_thread", thread=thread_id, items=seq)
+
+
+def summary(db: Database, thread_id: str) -> Summary | None:
+    """The summary that stands for most of a thread."""
+    row = db.one("summary", thread=thread_id)
+    return None if row is None else rows.summary(row)
+
+
+def save_summary(db: Database, thread_id: str, item: Item, since: int, stands_for: Collection[int]) -> bool:
+    """Put a summary on a thread whose items are still what it was made of."""
+    newest = summary(db, thread_id)
+    if (newest.covers if newest is not None else 0) != since:
+        return False
+    if db.value("count_items", thread=thread_id, seqs=dumps(list(stands_for))) != len(stands_for):
+        return False
+    put_items(db, thread_id, [item])
+    return True
 
 
 def lane_of(db: Database, lane: Lane) -> tuple[int, int, int, str | None]:

@@ -6,7 +6,7 @@ import json
 from typing import Any, TypeAlias, cast
 
 from assistant_gateway.adapter import Delivery, DeliveryState, EndpointFault
-from assistant_gateway.store import LedgerEntry, Used
+from assistant_gateway.store import LedgerEntry, Summary, Used
 from assistant_gateway.store.text import dumps, loads
 from assistant_gateway.values import (
     Answer,
@@ -219,6 +219,12 @@ def item(row: Row) -> Item:
     """A row of ``items``."""
     id, body, seq, run_id, created_at, forgotten = row
     return Item(id, loads(body), seq, run_id, created_at, bool(forgotten))
+
+
+def summary(row: Row) -> Summary:
+    """A row of ``items`` that is a summary."""
+    id, body, covers = row
+    return Summary(id, str(loads(body)["text"]), covers)
 
 
 def feedback(row: Row) -> Feedback:

@@ -27,6 +27,7 @@ from assistant_gateway.store import (
     Effect,
     LedgerEntry,
     Standing,
+    Summary,
     Undone,
     Used,
     controls,
@@ -45,6 +46,7 @@ from assistant_gateway.store.writer import Writer
 from assistant_gateway.values import (
     Answer,
     CallRecord,
+    Charge,
     Conversation,
     Feedback,
     FileRef,
@@ -264,6 +266,9 @@ class SqliteStore:
     ) -> Used:
         return await self._read(lambda db: ledger.tenant_usage(db, adapter, tenant, since, users, assistant))
 
+    async def charge(self, run_id: str, charge: Charge) -> None:
+        await self._write(lambda db: ledger.charge(db, run_id, charge))
+
     async def ledger(self, *, since: float) -> list[LedgerEntry]:
         found = await self._read(lambda db: db.all("ledger", day=ledger.day(since)))
         return [rows.ledger_entry(row) for row in found]
@@ -300,6 +305,14 @@ class SqliteStore:
 
     async def run_items(self, run_id: str) -> list[Item]:
         return [rows.item(row) for row in await self._read(lambda db: db.all("run_items", run=run_id))]
+
+    async def summary(self, thread_id: str) -> Summary | None:
+        return await self._read(lambda db: memory.summary(db, thread_id))
+
+    async def save_summary(
+        self, thread_id: str, item: Item, *, since: int, stands_for: Collection[int]
+    ) -> bool:
+        return await self._write(lambda db: memory.save_summary(db, thread_id, item, since, stands_for))
 
     async def add_items(self, thread_id: str, items: Sequence[Item]) -> None:
         await self._write(lambda db: memory.put_items(db, thread_id, items))

@@ -274,12 +274,16 @@ UPDATE runs SET forgotten = 1 WHERE thread_id = :thread AND begins_at >= :begins
 
 -- name: forget_items
 -- Forget what stands on a thread behind a seq.
-UPDATE items SET forgotten = 1 WHERE thread_id = :thread AND seq > :after AND forgotten = 0;
+UPDATE items SET forgotten = 1 WHERE thread_id = :thread AND seq > :after AND forgotten = 0 AND covers IS NULL;
+
+-- name: forget_summaries
+-- Forget the summaries that stand for something behind a seq, wherever they stand themselves.
+UPDATE items SET forgotten = 1 WHERE thread_id = :thread AND covers > :after AND forgotten = 0;
 
 -- name: forget_attempt
 -- Forget the question of a run, and what the run has said.
 UPDATE items SET forgotten = 1 WHERE thread_id = :thread AND forgotten = 0 AND seq > :begins_at
-  AND (seq <= :asked_until OR run_id = :run);
+  AND (seq <= :asked_until OR run_id = :run) AND covers IS NULL;
 
 -- name: forget_backend_states
 -- Backends begin anew with a thread that has lost items.
@@ -377,6 +381,10 @@ WHERE r.thread_id = :thread ORDER BY f.at;
 -- name: enter_run
 -- A run enters the ledger, once; what answers commands does not.
 UPDATE runs SET entered = 1 WHERE id = :run AND entered = 0 AND question IS NOT NULL;
+
+-- name: is_entered
+-- Whether a run is in the ledger.
+SELECT entered FROM runs WHERE id = :run;
 
 -- name: add_to_ledger
 -- A run's person has used something.
@@ -481,7 +489,8 @@ UPDATE threads SET items = :items WHERE id = :thread;
 
 -- name: add_item
 -- Put an item on a thread; one that its run has put there already is left alone.
-INSERT INTO items (thread_id, seq, run_id, id, created_at, body) VALUES (:thread, :seq, :run, :id, :created_at, :body)
+INSERT INTO items (thread_id, seq, run_id, id, created_at, body, covers)
+VALUES (:thread, :seq, :run, :id, :created_at, :body, :covers)
 ON CONFLICT (run_id, thread_id, id) DO NOTHING;
 
 -- name: items
@@ -489,6 +498,15 @@ ON CONFLICT (run_id, thread_id, id) DO NOTHING;
 SELECT id, body, seq, run_id, created_at, forgotten FROM items
 WHERE thread_id = :thread AND seq < :before AND forgotten <= :forgotten
 ORDER BY seq DESC LIMIT :limit;
+
+-- name: summary
+-- The summary that stands for most of a thread.
+SELECT id, body, covers FROM items WHERE thread_id = :thread AND covers IS NOT NULL AND forgotten = 0
+ORDER BY covers DESC, seq DESC LIMIT 1;
+
+-- name: count_items
+-- How many of some items of a thread are not forgotten.
+SELECT count(*) FROM items WHERE thread_id = :thread AND seq IN (SELECT value FROM json_each(:seqs)) AND forgotten = 0;
 
 -- name: run_items
 -- The items that a run put on its thread, oldest first.

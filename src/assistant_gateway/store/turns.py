@@ -65,6 +65,7 @@ def undo(db: Database, thread_id: str) -> Undone:
         return Undone.NOTHING
     db.run("forget_turns", thread=thread_id, begins_at=turn.begins_at)
     db.run("forget_items", thread=thread_id, after=turn.begins_at)
+    db.run("forget_summaries", thread=thread_id, after=turn.begins_at)
     db.run("forget_backend_states", thread=thread_id)
     return Undone.FORGOTTEN
 
@@ -73,6 +74,7 @@ def forget_answer(db: Database, thread_id: str, turn: Turn) -> None:
     """Forget what followed the question of a thread's newest turn, to answer it again."""
     db.run("forget_turns", thread=thread_id, begins_at=turn.begins_at)
     db.run("forget_items", thread=thread_id, after=turn.asked_until)
+    db.run("forget_summaries", thread=thread_id, after=turn.asked_until)
     db.run("forget_backend_states", thread=thread_id)
 
 
@@ -87,6 +89,7 @@ def revise(db: Database, run_id: str, thread_id: str, revision: int, asked: Sequ
             begins_at=turn.begins_at,
             asked_until=turn.asked_until,
         )
+        db.run("forget_summaries", thread=thread_id, after=turn.begins_at)
         db.run("forget_backend_states", thread=thread_id)
     begins_at, asked_until = put_question(db, thread_id, asked)
     db.run("revise_run", id=run_id, revision=revision, begins_at=begins_at, asked_until=asked_until)

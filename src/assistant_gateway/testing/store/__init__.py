@@ -28,6 +28,7 @@ from assistant_gateway.testing.store.edits import EditPromises
 from assistant_gateway.testing.store.feedback import FeedbackPromises
 from assistant_gateway.testing.store.files import FilePromises
 from assistant_gateway.testing.store.intake import IntakePromises
+from assistant_gateway.testing.store.ledger import LedgerPromises
 from assistant_gateway.testing.store.outbox import OutboxPromises
 from assistant_gateway.testing.store.race import Race
 from assistant_gateway.testing.store.restart import RestartPromises
@@ -47,6 +48,7 @@ from assistant_gateway.testing.store.samples import (
     take,
 )
 from assistant_gateway.testing.store.stores import Stores
+from assistant_gateway.testing.store.summaries import SummaryPromises
 from assistant_gateway.testing.store.threads import ThreadPromises
 from assistant_gateway.testing.store.turns import TurnPromises
 from assistant_gateway.testing.store.upkeep import UpkeepPromises
@@ -61,6 +63,8 @@ class StoreContract(
     EditPromises,
     TurnPromises,
     CommandPromises,
+    LedgerPromises,
+    SummaryPromises,
     ThreadPromises,
     RestartPromises,
     AnswerPromises,
