@@ -18,17 +18,19 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from assistant_gateway.errors import AdapterError, OutcomeUnknown
+from assistant_gateway.errors import AdapterError, OutcomeUnknown, RateLimited
 from assistant_gateway.values import JsonObject, JsonValue
 from assistant_gateway_slack.faults import meaning
 from assistant_gateway_slack.shapes import Json, table, text
+from assistant_gateway_slack.waits import Waits
 
 TIMEOUT = 30.0  # seconds for one call
+OPEN = "apps.connections.open"
 
 
 class Api:
     """
-    Calls methods for whoever has a token; nothing is remembered from one call to the next.
+    Calls methods for whoever has a token; remembered is only when the next WebSocket may be opened.
 
     Attributes:
         base_url: Where the methods are, with a slash at the end.
@@ -39,6 +41,7 @@ class Api:
         self.base_url = base_url
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
+        self._waits = Waits()
         self._logger = logging.getLogger("assistant_gateway_slack.sdk")
         self._logger.setLevel(logging.ERROR)
 
@@ -92,10 +95,15 @@ class Api:
         Raises:
             AdapterError: It was refused or not understood, or Slack can't be reached.
         """
-        told, _ = await self._ask("apps.connections.open", app_token, once=False)
+        self._waits.check(OPEN)  # all connections of the app count together
+        try:
+            told, _ = await self._ask(OPEN, app_token, once=False)
+        except RateLimited as error:
+            self._waits.begin(OPEN, error.retry_after)
+            raise
         url = text(told.get("url"))
         if not url.startswith(("ws://", "wss://")):
-            raise AdapterError("apps.connections.open gave no address")
+            raise AdapterError(f"{OPEN} gave no address")
         return url
 
     async def close(self) -> None:

@@ -19,22 +19,30 @@ BURST = 5  # posts into a channel at once: "short bursts" pass, after which it i
 POSTS = 200  # a minute and workspace: below "several hundred"
 
 
+def scope(team_id: str, method: str) -> str:
+    """The budget of a method, in all channels of a workspace: what a 429 is about."""
+    return f"slack:{team_id}:{method}"
+
+
 def budgets(where: Conversation, call: CallKind) -> Sequence[Budget]:
     """The budgets that a call counts against, the narrowest first."""
-    scope = f"slack:{where.tenant}"
+
+    def of(method: str) -> str:
+        return scope(where.tenant, method)
+
     match call:
         case "post":
             return (
-                Budget(f"{scope}:chat.postMessage:{where.channel}", BURST, float(BURST)),
-                Budget(f"{scope}:chat.postMessage", POSTS, MINUTE),
+                Budget(f"{of('chat.postMessage')}:{where.channel}", BURST, float(BURST)),
+                Budget(of("chat.postMessage"), POSTS, MINUTE),
             )
         case "edit":
-            return (Budget(f"{scope}:chat.update", TIER_3, MINUTE),)
+            return (Budget(of("chat.update"), TIER_3, MINUTE),)
         case "delete":
-            return (Budget(f"{scope}:chat.delete", TIER_3, MINUTE),)
+            return (Budget(of("chat.delete"), TIER_3, MINUTE),)
         case "start":
-            return (Budget(f"{scope}:chat.startStream", TIER_2, MINUTE),)
+            return (Budget(of("chat.startStream"), TIER_2, MINUTE),)
         case "append":
-            return (Budget(f"{scope}:chat.appendStream", TIER_4, MINUTE),)
+            return (Budget(of("chat.appendStream"), TIER_4, MINUTE),)
         case "stop":
-            return (Budget(f"{scope}:chat.stopStream", TIER_2, MINUTE),)
+            return (Budget(of("chat.stopStream"), TIER_2, MINUTE),)

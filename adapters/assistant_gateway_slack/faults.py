@@ -28,6 +28,7 @@ from assistant_gateway.errors import (
 from assistant_gateway_slack.shapes import table, text
 
 PAUSE = 5.0  # seconds, where Slack limits our rate and does not say for how long
+SHORTEST = 1.0  # seconds; Slack counts whole ones, so that 0 of them is a part of one
 
 # docs.slack.dev, the errors of chat.postMessage, chat.update, chat.delete and the streams, 2026-08-20.
 MEANING: Mapping[str, type[AdapterError]] = {
@@ -79,4 +80,6 @@ def _pause(headers: Mapping[str, str]) -> float:
         seconds = float(headers.get("Retry-After", ""))
     except ValueError:
         return PAUSE
-    return max(0.0, seconds) if math.isfinite(seconds) else PAUSE
+    if not math.isfinite(seconds) or seconds < 0:
+        return PAUSE
+    return seconds or SHORTEST

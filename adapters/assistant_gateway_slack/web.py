@@ -14,11 +14,13 @@ from typing import Protocol
 import aiohttp
 from pydantic import SecretStr
 
-from assistant_gateway.errors import AdapterError, Forbidden
+from assistant_gateway.errors import AdapterError, Forbidden, RateLimited
 from assistant_gateway.values import JsonObject
 from assistant_gateway_slack.api import Api
+from assistant_gateway_slack.budgets import scope
 from assistant_gateway_slack.identity import Identity, identity
 from assistant_gateway_slack.shapes import Json
+from assistant_gateway_slack.waits import Waits
 
 # What Slack says of a token that it takes no longer: docs.slack.dev, the errors of auth.test, 2026-08-20.
 STALE = frozenset({"account_inactive", "invalid_auth", "token_expired", "token_revoked"})
@@ -53,6 +55,7 @@ class Web:
         self._renewal = renewal
         self._ended = False
         self._asking = asyncio.Lock()
+        self._waits = Waits()
 
     def use(self, token: SecretStr, me: Identity | None = None) -> None:
         """Use another token of the same workspace from now on."""
@@ -150,7 +153,12 @@ class Web:
                 await self._renewal.keep_alive()
             token = self._token
             try:
+                self._waits.check(method)
                 return await self.api.call(method, token, body=body, query=query, once=once)
+            except RateLimited as error:
+                self._waits.begin(method, error.retry_after)
+                team = "" if self._identity is None else self._identity.team_id
+                raise RateLimited(error.retry_after, str(error), scope=scope(team, method)) from error
             except AdapterError as error:
                 if str(error) not in STALE or self._renewal is None:
                     raise

@@ -438,3 +438,11 @@ async def test_events_that_nobody_asked_for_are_acknowledged(http: Desk) -> None
     for event in ({"type": kind} for kind in ("reaction_added", "team_join", "app_uninstalled", "new_thing")):
         assert 200 == (await http.send(http.payload(event)))[0]
     assert 200 == (await http.send({"type": "app_rate_limited", "team_id": http.slack.team}))[0]
+
+
+@pytest.mark.parametrize("authorised", ["T1", [[]], ["T1"], {"team_id": "T1"}])
+async def test_odd_authorisations_are_no_error(http: Desk, authorised: object) -> None:
+    """Bolt stumbles over what is no list of objects; Slack is answered 200 all the same."""
+    status, _, _ = await http.send(http.payload(http.message(), authorizations=authorised))
+
+    assert 200 == status

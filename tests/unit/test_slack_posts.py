@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -129,12 +130,13 @@ async def test_a_post_that_cannot_be_edited_is_gone(slack: Desk, target: ReplyTa
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("3600", 3600.0), ("0", 0.0), (None, 5.0), ("soon", 5.0), ("nan", 5.0)]
+    ("header", "seconds"),
+    [("3600", 3600.0), ("0.5", 0.5), ("0", 1.0), ("-1", 5.0), (None, 5.0), ("soon", 5.0), ("nan", 5.0)],
 )
 async def test_slack_says_how_long_to_wait(
     slack: Desk, target: ReplyTarget, header: str | None, seconds: float
 ) -> None:
-    """Retry-After is taken as it is; without one that can be read it is 5 s."""
+    """Retry-After is taken as it is, but 0 s as the 1 s that Slack counts in; what can't be read is 5 s."""
     slack.slack.fault(Fault("ratelimited", "chat.update", retry_after=header))
     posted = await slack.adapter.post(target, "run_1.0", Content("Hel"))
 
@@ -200,12 +202,13 @@ async def test_where_the_history_may_not_be_read_the_echo_tells(root: Message, s
 
 async def test_a_limit_on_reading_is_told_as_one(slack: Desk, target: ReplyTarget) -> None:
     """Whoever looks too often is told how long to wait, and may look again then."""
-    slack.slack.fault(Fault("ratelimited", "conversations.replies", retry_after="7"))
+    slack.slack.fault(Fault("ratelimited", "conversations.replies", retry_after="0.2"))
 
     with pytest.raises(RateLimited) as caught:
         await slack.adapter.find(target, "run_1.0")
 
-    assert 7.0 == caught.value.retry_after
+    assert 0.2 == caught.value.retry_after
+    await asyncio.sleep(caught.value.retry_after)
     assert await slack.adapter.find(target, "run_1.0") is None
 
 
