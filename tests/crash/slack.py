@@ -60,6 +60,7 @@ class SlackCrowd:
             slack.use_request_url(f"{place.url}{PATH}")
         else:
             tokens["app_token"] = slack.app_token
+            tokens["streaming"] = "always"  # edits are tried over HTTP
         self.options: Sequence[str] = ("--slack", json.dumps(tokens))
         self._slack = slack
         self._said: list[Said] = []
