@@ -97,6 +97,10 @@ class Summaries:
             self._wishes.put_nowait(wish)
             self._threads.add(wish.thread_id)
 
+    async def idle(self) -> None:
+        """Return when nothing is wished for and nothing under way."""
+        await self._wishes.join()
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -114,6 +118,8 @@ class Summaries:
             except Exception:
                 # What can't be foreseen must not end the summaries of all other threads.
                 self._log.exception("summary.failed", thread=wish.thread_id)
+            finally:
+                self._wishes.task_done()
 
     async def summarise(self, wish: Wish) -> bool:
         """

@@ -316,6 +316,8 @@ class Worker:
             raise faults.exceptions[0] from None
         kept = journal.ended(outcome.run, outcome.answer)
         await self._store.conclude(claim, outcome.run, outcome.answer, outcome.items, kept)
+        if outcome.wish is not None:
+            self._summaries.want(outcome.wish)
         journal.close(outcome.run, outcome.answer)
         self._journals.drop(message.id)
         await handlers.emit(RunDone(outcome.run, outcome.answer.text, outcome.answer.files))
@@ -332,8 +334,6 @@ class Worker:
             output_tokens=outcome.run.usage.output_tokens,
         )
         await self._deliver(claim, reply, outcome.answer)
-        if outcome.wish is not None:
-            self._summaries.want(outcome.wish)
 
     async def _execute(self, claim: Claim, run: Run, handlers: Handlers, stop: Stop) -> Outcome:
         message = claim.message
