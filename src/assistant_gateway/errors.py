@@ -168,7 +168,7 @@ class StreamCut(BackendError):
 
 
 class FileRefused(GatewayError):
-    """This file may not be kept (too large, one too many), or has no text to be read; the message says why."""
+    """This file may not be kept (too large, one too many), or has no text; the message says why."""
 
 
 class NotAllowed(GatewayError):
