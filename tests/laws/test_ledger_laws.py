@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from assistant_gateway.store import Claim, LedgerEntry, Used
@@ -182,6 +182,7 @@ async def lived(story: list[Happening]) -> None:
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(happenings)
+@example([("ask", 0, 0), ("step", 0, 0), ("die", 0, 0), ("beside", 0, 1)])
 def test_the_ledger_is_the_sum_of_what_was_used(story: list[Happening]) -> None:
     """80 stories of runs that step, end twice, are given back, stolen, abandoned or cut off by a death."""
     asyncio.run(lived(story))

@@ -73,11 +73,13 @@ def code_of(*argv: str) -> int:
         ("threads", "list", "--limit", "0"),
         ("tools", "call"),
         ("deliveries", "list", "--state", "lost"),
+        ("usage", "--by", "hour"),
+        ("usage", "--since", "yesterday"),
         ("config",),
     ],
 )
 def test_wrong_usage_ends_with_two(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    """Ten wrong command lines end with 2 and say what is expected, on standard error."""
+    """Twelve wrong command lines end with 2 and say what is expected, on standard error."""
     assert 2 == code_of(*argv)
     assert "usage: assistant-gateway" in capsys.readouterr().err
 

@@ -62,6 +62,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
             from assistant_gateway.cli.deliveries import deliveries
 
             return deliveries
+        case "usage":
+            from assistant_gateway.cli.usage import usage
+
+            return usage
         case "discord":
             from assistant_gateway.cli.discord import discord
 

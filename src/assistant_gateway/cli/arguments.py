@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from datetime import date
 from importlib.metadata import version
 
 DISTRIBUTION = "assistant-gateway"
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_threads(commands, common)
     _add_tools(commands, common)
     _add_deliveries(commands, common)
+    _add_usage(commands, common)
     _add_feedback(commands, common)
 
     slack = commands.add_parser("slack", help="set up the Slack app").add_subparsers(
@@ -160,6 +162,29 @@ def _add_feedback(
     listed = feedback.add_parser("list", parents=[common], help="the newest ratings and comments")
     listed.add_argument("--rating", choices=("good", "bad"), help="only those")
     listed.add_argument("--limit", type=_count, default=50, metavar="N", help="how many (default: 50)")
+
+
+def _add_usage(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    usage = commands.add_parser("usage", parents=[common], help="what was used, and what it cost")
+    usage.add_argument(
+        "--by",
+        choices=("user", "assistant", "model", "tenant", "conversation"),
+        default="assistant",
+        help="one line for each (default: assistant)",
+    )
+    usage.add_argument(
+        "--since", type=_day, metavar="DATE", help="YYYY-MM-DD, in UTC (default: the first of this month)"
+    )
+    usage.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("should be a date such as 2026-11-22") from None
 
 
 def _count(text: str) -> int:
