@@ -384,7 +384,7 @@ async def test_a_stopped_answer_does_no_harm_to_the_next(orphans: str, locks: bo
         }
         server.play(*acts[where])
         talk.says("w2")
-        async with aclosing(talk.stream()) as events:  # type: ignore[type-var]
+        async with aclosing(talk.stream()) as events:
             if where == "before":
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(anext(events), 0.2)
@@ -594,7 +594,7 @@ async def test_each_event_comes_once_over_all_messages_and_steps() -> None:
     calls = [event for event in every if isinstance(event, ToolCallCreated)]
     assert 5 == len(created) == len(done) == len({(event.item_id, event.part) for event in done})
     assert 3 == len(calls) == len({event.call_id for event in calls})
-    assert 7 == len(bodies(every))
+    assert 8 == len(bodies(every))
     assert not [event for event in every if isinstance(event, ToolCallDone)]
 
 

@@ -1,8 +1,8 @@
 """
 What the assistant says in a remote run: its messages, the sources that they name, their files.
 
-A part of a message ends with its message; the wire tells no earlier end. Sources are told with it,
-when all of them are known.
+A remote message may have several texts with pictures between them: each text is a message of ours. It
+ends with its message, since the wire tells no earlier end, and its sources are told then.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ class Said:
             place = place if type(place) is int else number
             text = _text_of(told)
             if text is not None:
-                part = message.part(place, told)
-                if not part.opened:
-                    part.opened = self.begun = True
-                    yield TextCreated(message.id, place)
-                if piece := part.grow(text):
-                    yield TextDelta(message.id, piece, place)
+                part = message.parts.get(place)
+                if part is None:
+                    part = self._new_part(message, place, told)
+                    yield TextCreated(part.id)
+                if piece := part.text.grow(text):
+                    yield TextDelta(part.id, piece)
             message.note(place, told)
 
     def told(self, event: JsonObject) -> Iterable[StepEvent]:
@@ -104,70 +104,83 @@ class Said:
             raise StreamCut("the provider sent a message without an id")
         found = self._messages.get(id)
         if found is None and id not in self._ids.past and event.get("role", "assistant") == "assistant":
-            found = self._messages[id] = _Message(self._ids.give())
+            found = self._messages[id] = _Message()
             self._ids.seen.add(id)
             self.newest = an_id(id)
         return found
 
+    def _new_part(self, message: _Message, place: int, told: JsonObject) -> _Part:
+        self.begun = True
+        part = message.parts[place] = _Part(self._ids.give(), is_refusal=told.get("type") == "refusal")
+        return part
+
     def _close(self, message: _Message, *, ok: bool) -> Iterable[StepEvent]:
         message.done = True
         told = {place: part for place, part in enumerate(message.content) if isinstance(part, dict)}
-        kept: list[JsonValue] = []
         for place in sorted(told.keys() | message.parts.keys()):
             content = told.get(place, {})
             message.note(place, content)
-            text = _text_of(content)
-            if text is None and place not in message.parts:
-                continue
-            part = message.part(place, content)
-            if not part.opened:
-                part.opened = self.begun = True
-                yield TextCreated(message.id, place)
-            if rest := part.complete(text):
-                yield TextDelta(message.id, rest, place)
-            yield TextDone(message.id, part.text, place)
-            annotations = message.annotations.get(place, [])
-            for annotation in annotations:
-                yield AnnotationAdded(message.id, annotation, place)
-            if place in message.refusals:
-                kept.append({"type": "refusal", "refusal": part.text})
-            else:
-                kept.append({"type": "output_text", "text": part.text, "annotations": annotations})
-        self.files += message.files.items()
-        if kept:
-            status = "completed" if ok else "incomplete"
-            body: JsonObject = {"type": "message", "id": message.id, "role": "assistant", "status": status}
-            yield ItemDone(clean({**body, "content": kept}))
+            text, part = _text_of(content), message.parts.get(place)
+            if part is None and text is not None:
+                part = self._new_part(message, place, content)
+                yield TextCreated(part.id)
+            if part is not None:
+                yield from self._close_part(part, text, message.annotations.get(place, []), ok=ok)
+            self.files += message.files.pop(place, {}).items()
+
+    def _close_part(
+        self, part: _Part, text: str | None, annotations: list[JsonObject], *, ok: bool
+    ) -> Iterable[StepEvent]:
+        if rest := part.text.complete(text):
+            yield TextDelta(part.id, rest)
+        whole = part.text.text
+        yield TextDone(part.id, whole)
+        for annotation in annotations:
+            yield AnnotationAdded(part.id, annotation)
+        content: JsonObject = {"type": "output_text", "text": whole, "annotations": annotations}
+        if part.is_refusal:
+            content = {"type": "refusal", "refusal": whole}
+        yield ItemDone(
+            clean(
+                {
+                    "type": "message",
+                    "id": part.id,
+                    "role": "assistant",
+                    "status": "completed" if ok else "incomplete",
+                    "content": [content],
+                }
+            )
+        )
+
+
+class _Part:
+    """One text of a message while it grows; to us a message of its own."""
+
+    __slots__ = ("id", "is_refusal", "text")
+
+    def __init__(self, id: str, *, is_refusal: bool) -> None:
+        self.id = id
+        self.is_refusal = is_refusal
+        self.text = Part(marks=True)
 
 
 class _Message:
-    """One message while it grows."""
+    """One message while it grows: its texts, sources and files by their places."""
 
-    __slots__ = ("annotations", "content", "done", "files", "id", "parts", "refusals")
+    __slots__ = ("annotations", "content", "done", "files", "parts")
 
-    def __init__(self, id: str) -> None:
-        self.id = id
-        self.parts: dict[int, Part] = {}
-        self.refusals: set[int] = set()
+    def __init__(self) -> None:
+        self.parts: dict[int, _Part] = {}
         self.annotations: dict[int, list[JsonObject]] = {}
-        self.files: dict[str, str] = {}
+        self.files: dict[int, dict[str, str]] = {}
         self.content: list[JsonValue] = []
         self.done = False
-
-    def part(self, place: int, told: JsonObject) -> Part:
-        """The text at a place."""
-        found = self.parts.get(place)
-        if found is None:
-            found = self.parts[place] = Part(marks=True)
-            if told.get("type") == "refusal":
-                self.refusals.add(place)
-        return found
 
     def note(self, place: int, told: JsonObject) -> None:
         """Take note of the picture, or the sources and files, in a part or in a piece of it; each once."""
         text, picture = told.get("text"), told.get("image_file")
-        if isinstance(picture, dict) and an_id(picture.get("file_id")):
-            self.files.setdefault(str(picture["file_id"]), "")
+        if isinstance(picture, dict):
+            self._found(place, picture.get("file_id"), "")
         found = text.get("annotations") if isinstance(text, dict) else None
         for annotation in found if isinstance(found, list) else ():
             if isinstance(annotation, dict):
@@ -175,10 +188,14 @@ class _Message:
                 noted = self.annotations.setdefault(place, [])
                 if flat not in noted:
                     noted.append(flat)
-                if flat.get("type") == "file_path" and an_id(flat.get("file_id")):
+                if flat.get("type") == "file_path":
                     # "sandbox:/mnt/data/plot.csv": where the code has put it
                     name = str(annotation.get("text") or "").rsplit("/", 1)[-1]
-                    self.files.setdefault(str(flat["file_id"]), name)
+                    self._found(place, flat.get("file_id"), name)
+
+    def _found(self, place: int, id: JsonValue, name: str) -> None:
+        if an_id(id):
+            self.files.setdefault(place, {}).setdefault(str(id), name)
 
 
 def _text_of(told: JsonObject) -> str | None:
