@@ -20,8 +20,8 @@ from assistant_gateway_discord.echoes import nonce
 from crash.processes import Place
 from crash.record import Posted, Record, Said, Shown, tick_at
 from crash.world.waiting import END
+from emulators.clock import RunningClock
 from emulators.discord import DiscordEmulator, EventFault, Fault, Message
-from emulators.slack.clock import RunningClock
 
 SPEED = 10.0  # times as fast pass Discord's limits, so that a gateway may connect again soon
 AT_ONCE = 3  # unanswered messages of one conversation

@@ -19,8 +19,8 @@ from assistant_gateway_slack.settings import PATH
 from crash.processes import Place
 from crash.record import Posted, Record, Said, Shown, tick_at
 from crash.world.waiting import END
+from emulators.clock import RunningClock
 from emulators.slack import EventFault, Fault, Manifest, Message, SlackEmulator
-from emulators.slack.clock import RunningClock
 
 HASTE = 30.0  # times as fast pass the pauses between an event's repetitions
 AT_ONCE = 3  # unanswered messages of one conversation

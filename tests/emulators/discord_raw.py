@@ -12,7 +12,7 @@ from typing import Self
 import aiohttp
 
 from emulators.discord import DiscordEmulator
-from emulators.slack.shapes import Json, record
+from emulators.shapes import Json, record
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from emulators.discord.snowflakes import shard_of
 from emulators.discord_client import Bot, connector_to, emulator_for_clients, everything, running
 from emulators.discord_raw import Rest, Socket, socket_to
 from emulators.eventually import eventually
-from emulators.slack.shapes import record, records
+from emulators.shapes import record, records
 
 PLAIN = int(Intent.GUILDS | Intent.GUILD_MESSAGES | Intent.DIRECT_MESSAGES)
 

@@ -22,7 +22,7 @@ from emulators.discord import (
 from emulators.discord_client import Bot, emulator_for_clients, running
 from emulators.discord_raw import Rest, Told, socket_to
 from emulators.eventually import eventually
-from emulators.slack.shapes import record, string
+from emulators.shapes import record, string
 
 
 @pytest_asyncio.fixture

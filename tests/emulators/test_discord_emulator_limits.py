@@ -16,7 +16,7 @@ from emulators.discord.faults import CallFault
 from emulators.discord_client import Bot, emulator_for_clients, running
 from emulators.discord_raw import Rest, Told
 from emulators.eventually import eventually
-from emulators.slack.shapes import records, string
+from emulators.shapes import records, string
 
 
 @pytest_asyncio.fixture

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from emulators.discord import DiscordEmulator, HandClock
 from emulators.discord_raw import Rest
-from emulators.slack.shapes import Json, record, string
+from emulators.shapes import Json, record, string
 
 
 @pytest_asyncio.fixture

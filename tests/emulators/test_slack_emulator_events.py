@@ -12,8 +12,8 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 
 from emulators.eventually import eventually
+from emulators.shapes import Json, record
 from emulators.slack import Delivery, EventFault, HandClock, Manifest, SlackEmulator
-from emulators.slack.shapes import Json, record
 from emulators.slack_client import bolt_of, client_of, listening, serving
 
 

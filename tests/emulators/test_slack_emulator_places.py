@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 from slack_sdk.web.async_client import AsyncWebClient
 
+from emulators.shapes import Json, records
 from emulators.slack import Fault, HandClock, Manifest, SlackEmulator
-from emulators.slack.shapes import Json, records
 from emulators.slack_client import client_of, refused
 
 TESTS = Path(__file__).parent.parent

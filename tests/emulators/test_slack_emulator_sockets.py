@@ -14,8 +14,8 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from emulators.eventually import eventually
+from emulators.shapes import Json
 from emulators.slack import Fault, HandClock, SlackEmulator
-from emulators.slack.shapes import Json
 from emulators.slack_client import bolt_of, client_of, connected
 
 

@@ -7,8 +7,8 @@ import pytest
 from assistant_gateway.adapter import Content, Control
 from assistant_gateway.values import Rating
 from assistant_gateway_slack.buttons import FEEDBACK, REGENERATE, STOP, blocks, rated
+from emulators.shapes import record, records
 from emulators.slack.blocks import check_message_blocks
-from emulators.slack.shapes import record, records
 
 RUN = "run_0123456789abcdef"
 

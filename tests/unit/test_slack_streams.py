@@ -29,8 +29,8 @@ from assistant_gateway_slack.adapter import SlackAdapter
 from assistant_gateway_slack.said import EVENT_TYPE
 from assistant_gateway_slack.streams import LIMITS
 from emulators.eventually import eventually
+from emulators.shapes import Json
 from emulators.slack import Fault, Manifest, Message, SlackEmulator
-from emulators.slack.shapes import Json
 from fixtures.replies import Watch
 from fixtures.slack import Desk, desk, settings_for
 

@@ -13,6 +13,7 @@ gateway and files are (`emulators.discord_client`); or, for the whole process, b
 
 from __future__ import annotations
 
+from emulators.clock import Clock, HandClock, RunningClock
 from emulators.discord.address import HOSTS, REAL, Addresses
 from emulators.discord.buckets import Rule
 from emulators.discord.emulator import DiscordEmulator
@@ -23,7 +24,6 @@ from emulators.discord.kinds import ChannelType, InteractionType, MessageFlag, M
 from emulators.discord.permissions import Permission
 from emulators.discord.service import Call
 from emulators.discord.world import App, Attachment, Channel, Command, Frame, Guild, Message, Overwrite, User
-from emulators.slack.clock import Clock, HandClock, RunningClock
 
 __all__ = [
     "HOSTS",

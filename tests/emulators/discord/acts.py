@@ -14,7 +14,7 @@ from emulators.discord.kinds import InteractionType
 from emulators.discord.permissions import permissions
 from emulators.discord.service import Service
 from emulators.discord.world import App, Channel, Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 
 def begin(

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from emulators.clock import Clock
 from emulators.discord.refusal import Limited
-from emulators.slack.clock import Clock
 
 GLOBAL = 50  # calls of a bot in a second: documented
 INVALID = 10_000  # answers 401, 403 or 429 in 10 minutes, then a ban: documented

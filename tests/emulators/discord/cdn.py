@@ -14,11 +14,11 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from emulators.clock import Clock
 from emulators.discord.address import Addresses
 from emulators.discord.breaking import Breaker
 from emulators.discord.faults import Faults
 from emulators.discord.world import Attachment, World
-from emulators.slack.clock import Clock
 
 LIFETIME = 24 * 3_600  # seconds
 GONE = "This content is no longer available."

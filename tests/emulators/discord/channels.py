@@ -6,7 +6,7 @@ from emulators.discord import posting
 from emulators.discord.kinds import ChannelType, MessageType
 from emulators.discord.service import Service
 from emulators.discord.world import Channel, Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 
 def direct_channel(service: Service, first: str, second: str) -> Channel:

@@ -11,7 +11,7 @@ from emulators.discord.kinds import CommandType, InteractionType, MessageFlag
 from emulators.discord.permissions import Permission, permissions
 from emulators.discord.reading import BUTTON, nested
 from emulators.discord.world import App, Attachment, Channel, Command, Message
-from emulators.slack.shapes import Json, record, records, string
+from emulators.shapes import Json, record, records, string
 
 GROUP, SUBCOMMAND = 2, 1
 RESOLVED = {6: "users", 7: "channels", 8: "roles", 11: "attachments"}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from emulators.discord.compression import Compressor
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 if TYPE_CHECKING:
     from emulators.discord.sessions import Session

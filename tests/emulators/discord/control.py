@@ -19,7 +19,7 @@ from emulators.discord.faults import fault_of
 from emulators.discord.interactions import Interaction
 from emulators.discord.truth import call_truth, channel_truth, interaction_truth, message_truth
 from emulators.discord.world import Channel, Guild, Message, Role, User
-from emulators.slack.shapes import Json, records, string
+from emulators.shapes import Json, records, string
 
 if TYPE_CHECKING:
     from emulators.discord.emulator import DiscordEmulator

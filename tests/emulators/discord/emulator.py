@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 
 from aiohttp import web
 
+from emulators.clock import Clock, HandClock, RunningClock
 from emulators.discord.address import Addresses, local
 from emulators.discord.buckets import Rule
 from emulators.discord.channels import archive_idle
@@ -29,8 +30,7 @@ from emulators.discord.rest import Rest
 from emulators.discord.service import Call, Service
 from emulators.discord.truth import truth
 from emulators.discord.world import Message
-from emulators.slack.clock import Clock, HandClock, RunningClock
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 
+from emulators.clock import Clock
 from emulators.discord.faults import Faults
 from emulators.discord.gateway import Gateway
 from emulators.discord.intents import Intent, hears
@@ -15,8 +16,7 @@ from emulators.discord.payloads import Payloads
 from emulators.discord.permissions import Permission, permissions
 from emulators.discord.sessions import Session
 from emulators.discord.world import App, Channel, Message, World
-from emulators.slack.clock import Clock
-from emulators.slack.shapes import Json, records, string
+from emulators.shapes import Json, records, string
 
 
 class Feed:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
+from emulators.clock import Clock
 from emulators.discord.address import Addresses
 from emulators.discord.compression import compressor
 from emulators.discord.connection import LENGTH, Connection
@@ -26,8 +27,7 @@ from emulators.discord.payloads import Payloads
 from emulators.discord.sessions import RESUMABLE, Session
 from emulators.discord.starts import ENDING, Closed, Starts, intents_in, shard_in
 from emulators.discord.world import App, World
-from emulators.slack.clock import Clock
-from emulators.slack.shapes import Json, record, string
+from emulators.shapes import Json, record, string
 
 GUILDS_OF_A_SHARD = 2_500
 

@@ -14,7 +14,7 @@ from emulators.discord.routes.reactions import react
 from emulators.discord.setting import Setting
 from emulators.discord.typing import type_in
 from emulators.discord.world import Attachment, Channel, Frame, Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 
 class Gestures(Setting):

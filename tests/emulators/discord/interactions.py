@@ -15,7 +15,7 @@ from typing import Literal
 
 from emulators.discord.kinds import CallbackType, InteractionType
 from emulators.discord.world import App, Channel, Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 TOKEN_SECONDS = 900.0
 FAILED = "The application did not respond"

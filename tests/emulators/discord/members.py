@@ -10,7 +10,7 @@ from emulators.discord.intents import Intent
 from emulators.discord.payloads import Payloads
 from emulators.discord.sessions import Session
 from emulators.discord.world import World
-from emulators.slack.shapes import Json, string
+from emulators.shapes import Json, string
 
 CHUNK = 1_000
 

@@ -21,7 +21,7 @@ from emulators.discord.kinds import WITH_TEXT, ChannelType, InteractionType, Mes
 from emulators.discord.reading import BUTTON, nested
 from emulators.discord.typing import who_types
 from emulators.discord.world import Channel, Message, World
-from emulators.slack.shapes import Json, record, records, string
+from emulators.shapes import Json, record, records, string
 
 if TYPE_CHECKING:
     from emulators.discord.emulator import DiscordEmulator

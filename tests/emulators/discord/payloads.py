@@ -10,7 +10,7 @@ from emulators.discord.kinds import ChannelType, MessageFlag, MessageType
 from emulators.discord.mentions import mentions_app
 from emulators.discord.place_payloads import PlacePayloads, stamp
 from emulators.discord.world import App, Attachment, Command, Message, World
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 ANSWERING = (MessageType.REPLY, MessageType.THREAD_STARTER_MESSAGE)
 

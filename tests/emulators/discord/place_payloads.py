@@ -20,7 +20,7 @@ from emulators.discord.world import (
     User,
     World,
 )
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 APPLICATION_FLAGS = {  # developers/resources/application.mdx, "Application Flags": the limited ones
     Intent.GUILD_PRESENCES: 1 << 13,

@@ -9,7 +9,7 @@ from emulators.discord.permissions import Permission, permissions
 from emulators.discord.reading import visible_text
 from emulators.discord.service import Service
 from emulators.discord.world import Channel, Frame, Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 
 def show(service: Service, message: Message, by: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from emulators.discord.kinds import MessageFlag
 from emulators.discord.world import Message
-from emulators.slack.shapes import Json, record, records, string
+from emulators.shapes import Json, record, records, string
 
 ACTION_ROW, BUTTON, SECTION, TEXT_DISPLAY = 1, 2, 9, 10
 

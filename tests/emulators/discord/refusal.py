@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 REASONS: Mapping[int, tuple[int, str]] = MappingProxyType(
     {

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
+from emulators.clock import Clock
 from emulators.discord.address import Addresses
 from emulators.discord.breaking import Breaker
 from emulators.discord.buckets import Limits, Rule
@@ -20,7 +21,6 @@ from emulators.discord.gateway import Gateway
 from emulators.discord.interactions import Interaction
 from emulators.discord.payloads import Payloads
 from emulators.discord.world import Message, World
-from emulators.slack.clock import Clock
 
 NOWHERE = Addresses("", "", "", "")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from emulators.discord.intents import Intent
 from emulators.discord.snowflakes import shard_of
 from emulators.discord.world import App
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 if TYPE_CHECKING:
     from emulators.discord.connection import Connection

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from emulators.clock import Clock
 from emulators.discord.buckets import Limits
 from emulators.discord.channels import direct_channel, drop
 from emulators.discord.faults import Faults
@@ -16,7 +17,6 @@ from emulators.discord.kinds import ChannelType
 from emulators.discord.permissions import USUAL
 from emulators.discord.service import Service
 from emulators.discord.world import App, Channel, Guild, Member, Overwrite, Role, User
-from emulators.slack.clock import Clock
 
 
 class Setting:

@@ -5,10 +5,10 @@ What it takes to start a session: developers/events/gateway.mdx, "Identifying" a
 
 from __future__ import annotations
 
+from emulators.clock import Clock
 from emulators.discord.intents import KNOWN, PRIVILEGED, Intent
 from emulators.discord.world import App
-from emulators.slack.clock import Clock
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 STARTS = 1_000  # in 24 h over all shards
 DAY = 86_400.0

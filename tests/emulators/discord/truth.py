@@ -9,7 +9,7 @@ from emulators.discord.service import Call, Service
 from emulators.discord.sessions import Session
 from emulators.discord.typing import who_types
 from emulators.discord.world import Attachment, Channel, Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 
 def truth(service: Service) -> Json:

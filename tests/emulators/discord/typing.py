@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from emulators.discord.service import Service
 from emulators.discord.world import Channel
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 SECONDS = 10.0
 

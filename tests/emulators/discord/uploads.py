@@ -15,7 +15,7 @@ from aiohttp import web
 
 from emulators.discord import sizes
 from emulators.discord.refusal import Refusal
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 FIELD = re.compile(r"files?\[(\d+)\]|file")
 

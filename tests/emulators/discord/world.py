@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from emulators.discord.kinds import THREADS, ChannelType, CommandType, MessageType
 from emulators.discord.snowflakes import Snowflakes
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 Viewers: TypeAlias = tuple[str, ...]
 

@@ -9,8 +9,8 @@ a rule is an assumption. Alone:
 
 from __future__ import annotations
 
+from emulators.clock import Clock, HandClock, RunningClock
 from emulators.slack.blocks import Piece
-from emulators.slack.clock import Clock, HandClock, RunningClock
 from emulators.slack.deliveries import Delivery
 from emulators.slack.emulator import SlackEmulator
 from emulators.slack.faults import EventFault, Fault

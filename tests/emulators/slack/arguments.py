@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from emulators.shapes import Json
 from emulators.slack.refusal import Refusal, pointed
-from emulators.slack.shapes import Json
 
 
 class Arguments:

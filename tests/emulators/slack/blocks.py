@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from emulators.shapes import Json, record, records, string
 from emulators.slack import sizes
 from emulators.slack.refusal import Refusal, pointed
-from emulators.slack.shapes import Json, record, records, string
 
 Markup: TypeAlias = Literal["mrkdwn", "markdown", "plain", "button"]
 

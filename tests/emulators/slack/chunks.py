@@ -8,10 +8,10 @@ title and status replace, details and output are appended (reported openclaw#143
 
 from __future__ import annotations
 
+from emulators.shapes import Json, records, string
 from emulators.slack import sizes
 from emulators.slack.blocks import Piece, check_message_blocks, seen
 from emulators.slack.refusal import Refusal, pointed
-from emulators.slack.shapes import Json, records, string
 from emulators.slack.world import Stream, Task
 
 STATUSES = ("pending", "in_progress", "complete", "error")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from emulators.shapes import Json
 from emulators.slack.deliveries import Delivery
 from emulators.slack.faults import fault_of
-from emulators.slack.shapes import Json
 from emulators.slack.truth import call_truth, channel_truth, delivery_truth, file_truth, message_truth
 from emulators.slack.world import Channel, File, Message, User, Workspace
 

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from emulators.slack.clock import Clock
+from emulators.clock import Clock
+from emulators.shapes import Json, string
 from emulators.slack.faults import Faults
-from emulators.slack.shapes import Json, string
 from emulators.slack.world import App
 
 EnvelopeKind: TypeAlias = Literal["events_api", "interactive", "slash_commands"]

@@ -16,7 +16,8 @@ from typing import Self, TypeVar
 
 from aiohttp import web
 
-from emulators.slack.clock import Clock, HandClock, RunningClock
+from emulators.clock import Clock, HandClock, RunningClock
+from emulators.shapes import Json
 from emulators.slack.control import Control
 from emulators.slack.deliveries import Delivery
 from emulators.slack.faults import EventFault, Fault, Faults
@@ -27,7 +28,6 @@ from emulators.slack.page import Page
 from emulators.slack.places import Places
 from emulators.slack.quotas import Quotas
 from emulators.slack.service import Call, Service
-from emulators.slack.shapes import Json
 from emulators.slack.truth import truth
 from emulators.slack.web_api import WebApi
 from emulators.slack.world import Message

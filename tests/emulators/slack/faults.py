@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 CallFault: TypeAlias = Literal[
     "error",  # ok:false with `error`; nothing was done

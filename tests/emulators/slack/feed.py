@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from emulators.clock import Clock
+from emulators.shapes import Json, record, string
 from emulators.slack import sizes
-from emulators.slack.clock import Clock
 from emulators.slack.deliveries import Deliveries, Delivery, EnvelopeKind, Outcome
 from emulators.slack.payloads import CHANNEL_TYPES
-from emulators.slack.shapes import Json, record, string
 from emulators.slack.sockets import Sockets
 from emulators.slack.world import App, Channel, Installation, World
 

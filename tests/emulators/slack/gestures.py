@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from emulators.shapes import Json
 from emulators.slack import interactions, markup, posting
 from emulators.slack.blocks import Piece
 from emulators.slack.deliveries import Delivery
 from emulators.slack.methods import apps, files, people, streams
 from emulators.slack.methods.agents import session_of
 from emulators.slack.setting import Setting
-from emulators.slack.shapes import Json
 from emulators.slack.world import App, Channel, File, Installation, Message
 
 

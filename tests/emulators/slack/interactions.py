@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import secrets
 
+from emulators.shapes import Json, record, records, string
 from emulators.slack import sizes
 from emulators.slack.payloads import message_json
 from emulators.slack.service import ResponseUrl, Service
-from emulators.slack.shapes import Json, record, records, string
 from emulators.slack.world import Channel, Installation, Message, User
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from emulators.shapes import Json, record, records, string
 from emulators.slack.markup import readable
-from emulators.slack.shapes import Json, record, records, string
 from emulators.slack.world import Channel, Message, User, World
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ a Socket Mode capture of 2026-09-26.
 
 from __future__ import annotations
 
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 from emulators.slack.world import App, Channel, File, Installation, Message, Session, User, Workspace, World
 
 CHANNEL_TYPES = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}

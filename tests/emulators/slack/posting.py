@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from emulators.shapes import Json
 from emulators.slack import markup
 from emulators.slack.blocks import Piece, rich
 from emulators.slack.payloads import message_json
 from emulators.slack.service import Service
-from emulators.slack.shapes import Json
 from emulators.slack.world import Channel, Frame, Installation, Message
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 
 class Refusal(Exception):

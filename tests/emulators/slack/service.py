@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
-from emulators.slack.clock import Clock
+from emulators.clock import Clock
+from emulators.shapes import Json
 from emulators.slack.deliveries import Deliveries
 from emulators.slack.faults import Faults
 from emulators.slack.feed import Feed
 from emulators.slack.quotas import Quotas
-from emulators.slack.shapes import Json
 from emulators.slack.sockets import Sockets
 from emulators.slack.world import Installation, World
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from emulators.slack.clock import Clock
+from emulators.clock import Clock
 from emulators.slack.faults import Faults
 from emulators.slack.manifest import Manifest
 from emulators.slack.methods import apps, people

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 
 from aiohttp import WSMsgType, web
 
+from emulators.clock import Clock
+from emulators.shapes import Json, record, string
 from emulators.slack import sizes
-from emulators.slack.clock import Clock
 from emulators.slack.deliveries import Delivery, Outcome
 from emulators.slack.faults import Faults
-from emulators.slack.shapes import Json, record, string
 from emulators.slack.world import App
 
 TICKET_SECONDS = 30.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 HEADING = re.compile(r"#{1,6}\s+(.*)")
 DIVIDER = re.compile(r"\s*(?:-{3,}|\*{3,}|_{3,})\s*")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from emulators.shapes import Json
 from emulators.slack.blocks import Piece
 from emulators.slack.deliveries import Delivery
 from emulators.slack.service import Call, Service
-from emulators.slack.shapes import Json
 from emulators.slack.world import Channel, File, Message
 
 

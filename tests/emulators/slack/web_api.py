@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from emulators.shapes import Json
 from emulators.slack.arguments import Arguments
 from emulators.slack.faults import BEFORE, Fault
 from emulators.slack.methods import METHODS, agents, streams
@@ -22,7 +23,6 @@ from emulators.slack.methods.caller import Caller, Method
 from emulators.slack.quotas import ratelimited
 from emulators.slack.refusal import Refusal
 from emulators.slack.service import Call, Service
-from emulators.slack.shapes import Json
 from emulators.slack.world import App
 
 HTML = (

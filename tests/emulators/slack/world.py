@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from emulators.shapes import Json
 from emulators.slack.blocks import Piece, read
 from emulators.slack.manifest import Manifest
-from emulators.slack.shapes import Json
 
 ChannelKind: TypeAlias = Literal["public", "private", "im", "mpim"]
 Guest: TypeAlias = Literal["", "multi_channel", "single_channel"]

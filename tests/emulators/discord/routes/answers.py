@@ -11,7 +11,7 @@ from emulators.discord.routes.caller import Caller
 from emulators.discord.routes.drafts import SETTABLE, Draft, draft_of, fill
 from emulators.discord.routes.messages import reference_to
 from emulators.discord.world import Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 OPENING = SETTABLE | MessageFlag.EPHEMERAL
 

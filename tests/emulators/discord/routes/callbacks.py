@@ -14,7 +14,7 @@ from emulators.discord.refusal import Refusal, invalid, required, too_long
 from emulators.discord.routes.answers import answer_draft, change, new_answer, put, put_loading
 from emulators.discord.routes.caller import Answer, Caller, Route
 from emulators.discord.routes.components import as_objects, check_modal
-from emulators.slack.shapes import Json, record
+from emulators.shapes import Json, record
 
 ALLOWED = {
     InteractionType.COMMAND: {CallbackType.MESSAGE, CallbackType.DEFERRED_MESSAGE, CallbackType.MODAL},

@@ -13,7 +13,7 @@ from emulators.discord.service import Service
 from emulators.discord.snowflakes import is_snowflake
 from emulators.discord.uploads import Upload
 from emulators.discord.world import App, Channel, Guild, Message
-from emulators.slack.shapes import Json, record
+from emulators.shapes import Json, record
 
 Answer: TypeAlias = Json | list[Json] | None
 """What is told as JSON; None is 204 without a body."""

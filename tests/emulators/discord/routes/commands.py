@@ -14,7 +14,7 @@ from emulators.discord.refusal import Refusal, invalid, out_of_range, required, 
 from emulators.discord.routes.caller import Answer, Caller, Route, bounded
 from emulators.discord.routes.components import as_objects
 from emulators.discord.world import Command
-from emulators.slack.shapes import Json, records, string
+from emulators.shapes import Json, records, string
 
 NAME = re.compile(r"[-_'\w]{1,32}")
 DAY = 86_400.0

@@ -10,7 +10,7 @@ from emulators.discord import sizes
 from emulators.discord.kinds import MessageFlag
 from emulators.discord.reading import ACTION_ROW, BUTTON, TEXT_DISPLAY, nested
 from emulators.discord.refusal import invalid, out_of_range, required, too_long
-from emulators.slack.shapes import Json, records, string
+from emulators.shapes import Json, records, string
 
 SELECTS = frozenset({3, 5, 6, 7, 8})
 LINK, PREMIUM = 5, 6

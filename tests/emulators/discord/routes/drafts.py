@@ -16,7 +16,7 @@ from emulators.discord.refusal import Refusal, invalid, too_long
 from emulators.discord.routes.caller import Caller
 from emulators.discord.routes.components import as_objects, check_components, check_layout
 from emulators.discord.world import Attachment, Channel, Message
-from emulators.slack.shapes import Json, record, records, string
+from emulators.shapes import Json, record, records, string
 
 SETTABLE = (
     MessageFlag.SUPPRESS_EMBEDS

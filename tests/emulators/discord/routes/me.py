@@ -8,7 +8,7 @@ from emulators.discord.channels import direct_channel
 from emulators.discord.refusal import Refusal, invalid, required
 from emulators.discord.routes.caller import Answer, Caller, Route
 from emulators.discord.snowflakes import is_snowflake
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 
 async def user(caller: Caller) -> Answer:

@@ -15,7 +15,7 @@ from emulators.discord.routes.caller import Answer, Caller, Route
 from emulators.discord.routes.drafts import Draft, draft_of, fill
 from emulators.discord.snowflakes import is_snowflake
 from emulators.discord.world import Channel, Message
-from emulators.slack.shapes import Json, record
+from emulators.shapes import Json, record
 
 NONCE_SECONDS = 300.0  # "the past few minutes": the figure is assumed
 OLD = 3_600.0  # seconds after which edits have a limit of their own, code 30046

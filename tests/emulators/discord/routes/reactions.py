@@ -12,7 +12,7 @@ from emulators.discord.refusal import Refusal
 from emulators.discord.routes.caller import Answer, Caller, Route
 from emulators.discord.service import Service
 from emulators.discord.world import Channel, Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 CUSTOM = re.compile(r"\w{2,32}:\d{1,20}")
 

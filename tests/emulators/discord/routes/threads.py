@@ -17,7 +17,7 @@ from emulators.discord.routes.channels import archive_after
 from emulators.discord.routes.drafts import draft_of, fill
 from emulators.discord.routes.messages import new_message
 from emulators.discord.world import Channel
-from emulators.slack.shapes import Json, record
+from emulators.shapes import Json, record
 
 ACTIVE = 1_000  # active threads of a server, code 160006
 PARENTS = (ChannelType.TEXT, ChannelType.ANNOUNCEMENT)

@@ -14,7 +14,7 @@ from emulators.discord.refusal import Refusal
 from emulators.discord.routes.answers import answer_draft, change, new_answer, put
 from emulators.discord.routes.caller import Answer, Caller, Route
 from emulators.discord.world import Message
-from emulators.slack.shapes import Json
+from emulators.shapes import Json
 
 FOLLOWUPS = 5  # of an app that only the user has installed, not the server: code 40094
 

@@ -7,11 +7,11 @@ What an agent says about itself: sessions, statuses, titles and suggested prompt
 
 from __future__ import annotations
 
+from emulators.shapes import Json, string
 from emulators.slack import posting, sizes
 from emulators.slack.methods.caller import TS, Caller, Method
 from emulators.slack.refusal import Refusal, pointed
 from emulators.slack.service import Service
-from emulators.slack.shapes import Json, string
 from emulators.slack.world import Channel, Installation, Session
 
 STATUSES = ("active", "processing", "suspended", "closed")

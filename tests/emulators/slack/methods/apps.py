@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 
+from emulators.shapes import Json
 from emulators.slack.methods.caller import Caller, Method
 from emulators.slack.refusal import Refusal
 from emulators.slack.service import Service
-from emulators.slack.shapes import Json
 from emulators.slack.world import App, Installation, User
 
 TOKEN_SECONDS = 43_200  # 12 h: docs.slack.dev, "Using token rotation", 2026-09-14

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from emulators.shapes import Json
 from emulators.slack.arguments import Arguments
 from emulators.slack.refusal import Refusal
 from emulators.slack.service import Service
-from emulators.slack.shapes import Json
 from emulators.slack.world import App, Channel, Installation, Message
 
 TS = re.compile(r"\d{10}\.\d{6}")

@@ -6,6 +6,7 @@ Sizes, errors and defaults: the methods' pages on docs.slack.dev, 2026-08-20.
 
 from __future__ import annotations
 
+from emulators.shapes import Json
 from emulators.slack import posting, sizes
 from emulators.slack.blocks import Piece
 from emulators.slack.methods.agents import cleared_status
@@ -13,7 +14,6 @@ from emulators.slack.methods.caller import TS, Caller, Method
 from emulators.slack.methods.content import Said, said_in
 from emulators.slack.payloads import message_json
 from emulators.slack.refusal import Refusal
-from emulators.slack.shapes import Json
 from emulators.slack.world import Channel, Message
 
 

@@ -6,11 +6,11 @@ import json
 import re
 from dataclasses import dataclass
 
+from emulators.shapes import Json
 from emulators.slack import markup, sizes, translation
 from emulators.slack.arguments import Arguments
 from emulators.slack.blocks import Piece, check_message_blocks, seen, seen_attachments
 from emulators.slack.refusal import Refusal
-from emulators.slack.shapes import Json
 
 EVENT_TYPE = re.compile(r"[A-Za-z0-9_]{1,64}")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 
+from emulators.shapes import Json
 from emulators.slack.methods.caller import Caller, Method
 from emulators.slack.payloads import channel_json, message_json
 from emulators.slack.refusal import Refusal
-from emulators.slack.shapes import Json
 from emulators.slack.world import Channel, Message
 
 READ = tuple(f"{kind}:read" for kind in ("channels", "groups", "im", "mpim"))

@@ -10,13 +10,13 @@ from __future__ import annotations
 import mimetypes
 from dataclasses import replace
 
+from emulators.shapes import Json, string
 from emulators.slack import markup, posting
 from emulators.slack.blocks import Piece
 from emulators.slack.methods.caller import TS, Caller, Method
 from emulators.slack.payloads import file_json
 from emulators.slack.refusal import Refusal
 from emulators.slack.service import Service
-from emulators.slack.shapes import Json, string
 from emulators.slack.world import Channel, File, Installation, Message
 
 CHANNELS = 100  # of one upload

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from emulators.shapes import Json
 from emulators.slack import posting
 from emulators.slack.methods.caller import Caller, Method
 from emulators.slack.payloads import CHANNEL_TYPES, team_json, user_json
 from emulators.slack.refusal import Refusal
 from emulators.slack.service import Service
-from emulators.slack.shapes import Json
 from emulators.slack.world import Channel, Message
 
 EMOJI = re.compile(r"[a-z0-9_+'-]+(?:::skin-tone-[2-6])?")

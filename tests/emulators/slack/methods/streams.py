@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from typing import Literal, TypeAlias
 
+from emulators.shapes import Json
 from emulators.slack import markup, posting, sizes, translation
 from emulators.slack.blocks import Piece, check_message_blocks, seen
 from emulators.slack.chunks import apply_chunks, check_chunks, close_tasks, is_too_long, shown
@@ -22,7 +23,6 @@ from emulators.slack.methods.content import metadata_in
 from emulators.slack.payloads import message_json
 from emulators.slack.refusal import Refusal, pointed
 from emulators.slack.service import Service
-from emulators.slack.shapes import Json
 from emulators.slack.world import Channel, Message, Stream
 
 End: TypeAlias = Literal["completed", "stopped_by_user", "expired"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 
+from emulators.shapes import Json, record, records, string
 from emulators.slack import sizes
 from emulators.slack.blocks import check_view_blocks
 from emulators.slack.methods.caller import Caller, Method
 from emulators.slack.refusal import Refusal, pointed
-from emulators.slack.shapes import Json, record, records, string
 
 TITLE = 24  # characters, of the buttons too
 METADATA, CALLBACK = 3_000, 255  # characters

@@ -1,9 +1,9 @@
 """
-The time in which Slack lives.
+The time in which an emulated platform lives.
 
 `RunningClock` runs as fast as wanted: at speed 60 a minute of quota takes a second. `HandClock` stands
-still until a test moves it. Not compressed is what measures the machine that runs the bot: the 3 s in which
-an event must be acknowledged, the 3 s of a trigger_id, the 30 s of a WebSocket's address.
+still until a test moves it. Not compressed is what measures the machine that runs the bot, such as the 3 s
+in which an event must be acknowledged.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class Clock(Protocol):
 
     @property
     def speed(self) -> float:
-        """Seconds of Slack in one second of the machine."""
+        """Seconds of the platform in one second of the machine."""
 
     def now(self) -> float:
         """The time, in seconds since 1970."""
 
     async def sleep(self, seconds: float) -> None:
-        """Return after *seconds* of Slack's time."""
+        """Return after *seconds* of the platform's time."""
 
 
 class RunningClock:
