@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant_gateway.config import AssistantSettings, Config, load_config
+from assistant_gateway.config import AssistantSettings, Config, PriceSettings, load_config
 from assistant_gateway.errors import ConfigError
 from fixtures.plugins import BROKEN, plugins
 
@@ -315,3 +315,67 @@ def test_a_platform_that_nothing_installed_serves_is_noted(tmp_path: Path) -> No
     config = load(tmp_path, "", {"DISCORD_BOT_TOKEN": "unused"})
 
     assert any("DISCORD_BOT_TOKEN" in note for note in config.notes)
+
+
+# Prices, budgets, limits
+
+PRICED = '[prices."gpt-6.2-sol"]\ninput = 2\ncached_input = 0.2\noutput = 10.0\n'
+
+
+def test_a_price_is_a_models_or_a_backends(tmp_path: Path) -> None:
+    """One price of a model everywhere, and another one at one backend; 2 is as good as 2.0."""
+    text = f'{PRICED}\n[backends.azure]\nkind = "demo"\n[prices.azure."gpt-6.2-sol"]\noutput = 12.0\n'
+
+    prices = load(tmp_path, text).prices
+
+    everywhere, azure = prices["gpt-6.2-sol"], prices["azure"]
+    assert isinstance(everywhere, PriceSettings)
+    assert isinstance(azure, dict)
+    assert (2.0, 0.2, 10.0) == (everywhere.input, everywhere.cached_input, everywhere.output)
+    assert (0.0, None, 12.0) == (
+        azure["gpt-6.2-sol"].input,
+        azure["gpt-6.2-sol"].cached_input,
+        azure["gpt-6.2-sol"].output,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "[prices.m]\ninput = -1\n",
+            [
+                "config.toml:2: prices.m.input: should be greater than or equal to 0, not -1 "
+                "(dollars for a million tokens of input)"
+            ],
+        ),
+        ("[prices.m]\nprice = 1\n", ["config.toml:2: prices.m.price: unknown key"]),
+        (
+            '[prices.demo.m]\noutput = "dear"\n',
+            [
+                "config.toml:2: prices.demo.m.output: should be a number "
+                "(dollars for a million tokens of output)"
+            ],
+        ),
+        (
+            "[prices.azure.m]\noutput = 1\n",
+            ['config.toml:1: prices.azure: there is no backend "azure"; known: demo'],
+        ),
+        ('[[budgets]]\nper = "user"\n', ["config.toml:1: budgets[0]: should have soft, hard or both"]),
+        (
+            '[[budgets]]\nunit = "tokens"\nsoft = 2\nhard = 1\n',
+            ["config.toml:1: budgets[0]: soft should not be above hard"],
+        ),
+        (
+            '[[budgets]]\nunit = "tokens"\nhard = 1\nassistant = "salse"\n[assistants.sales]\n',
+            ['config.toml:4: budgets[0].assistant: there is no assistant "salse"; did you mean "sales"?'],
+        ),
+        (
+            "[[budgets]]\nhard = 1\n",
+            ["config.toml:1: budgets[0].unit: counts dollars, but [prices] names no model"],
+        ),
+    ],
+)
+def test_a_wrong_price_or_budget_is_told_with_its_line(tmp_path: Path, text: str, lines: list[str]) -> None:
+    """Each mistake has one line, with its key and what was expected."""
+    assert lines == refusal(tmp_path, text)

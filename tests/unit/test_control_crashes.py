@@ -12,46 +12,17 @@ from assistant_gateway import commands, items
 from assistant_gateway.adapter import Limits
 from assistant_gateway.backend import Step
 from assistant_gateway.config import RouteSettings
-from assistant_gateway.errors import StoreUnavailable
-from assistant_gateway.store.database import Operation, Result
 from assistant_gateway.store.sqlite import SqliteStore
 from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.backend import Act, Gate, ScriptedBackend, begins, calls, says
 from assistant_gateway.tools import tool
 from assistant_gateway.values import Conversation, Item, Message, MessageState, OnEdit
 from fixtures.house import PATIENCE, House, asked, until
+from fixtures.mortal import Mortal
 
 CHANNEL = Conversation("fake", "T1", "C1")
 RERUN = [RouteSettings(on_edit=OnEdit.RERUN)]
 MOST = 60  # writes; more than any of these takes
-
-
-class Mortal(SqliteStore):
-    """The store of a process that dies at its write number *last*, counted from when it is `armed`."""
-
-    def __init__(self, path: Path, last: int, *, commits: bool) -> None:
-        super().__init__(path)
-        self.armed = False
-        self.died = asyncio.Event()
-        self._buried = False
-        self._last = last
-        self._commits = commits
-
-    async def bury(self) -> None:
-        """Let go of the file; nothing is written any more."""
-        self._buried = True
-
-    async def _write(self, operation: Operation[Result]) -> Result:
-        if self._buried:
-            raise StoreUnavailable("the process is dead")
-        if self.armed:
-            self._last -= 1
-            if self._last == 0 and self._commits:
-                await super()._write(operation)
-            if self._last <= 0:
-                self.died.set()
-                await asyncio.Event().wait()
-        return await super()._write(operation)
 
 
 @tool

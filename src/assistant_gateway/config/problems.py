@@ -138,6 +138,8 @@ def _wish(kind: str, text: str) -> str:
 
 def _shown(kind: str, given: object) -> str:
     """The refused value. A text may be a secret that went astray: it is shown only where few words fit."""
+    if kind == "extra_forbidden":
+        return ""
     if isinstance(given, bool):
         return f", not {str(given).lower()}"
     if isinstance(given, int | float) or (kind in ("literal_error", "enum") and isinstance(given, str)):
