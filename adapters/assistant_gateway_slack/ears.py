@@ -96,8 +96,9 @@ class Ears:
         if not self._bots.allow(said):
             self._log.warning("slack.bot_loop", channel=said.channel, turns=self._settings.max_bot_turns)
             return
-        known = await intake.message(ADAPTER, said.team, said.message_id)
-        inbound, notes = await self._inbound(said, me, intake, is_new=known is None)
+        if await intake.message(ADAPTER, said.team, said.message_id) is not None:
+            return  # a twin or a repetition: Slack wants to hear at once that it is known
+        inbound, notes = await self._inbound(said, me, intake)
         receipt = await intake.accept(inbound)
         if receipt.verdict is Verdict.ACCEPTED:
             for note in (*notes, *ahead(receipt.ahead)):
@@ -127,11 +128,9 @@ class Ears:
             words = await self._words(change.text, [], me)
             await intake.edited(change.conversation, change.message_id, words)
 
-    async def _inbound(
-        self, said: Said, me: Identity, intake: Intake, *, is_new: bool
-    ) -> tuple[Inbound, tuple[str, ...]]:
+    async def _inbound(self, said: Said, me: Identity, intake: Intake) -> tuple[Inbound, tuple[str, ...]]:
         """The message as the gateway takes it; a file that was left out is told to the model, too."""
-        begins = is_new and not (said.thread_ts and await intake.takes_part(said.conversation))
+        begins = not (said.thread_ts and await intake.takes_part(said.conversation))
         # Who gives a command (`/reset`) asks nothing that a quotation could help with.
         asks = not readable(said.text, me=me.user_id, names={}).startswith("/")
 
@@ -140,10 +139,10 @@ class Ears:
 
         earlier, (attachments, notes), words = await asyncio.gather(
             earlier_words(),
-            self._downloads.fetch(said.files if is_new else ()),
+            self._downloads.fetch(said.files),
             self._words(said.text, [said.user], me),
         )
-        person = (await self._people.known([said.user])).get(said.user)
+        person = self._people.told([said.user]).get(said.user)  # waited for with the words
         question = "\n".join(part for part in (words, *(f"[{note}]" for note in notes)) if part)
         team = person.team_id if person is not None else ""
         title = {"title": titled(words)} if begins and said.topic and self._settings.view != "none" else {}

@@ -1,9 +1,10 @@
 """
 Who people are: their names, for the model to read, and whether they are guests.
 
-Slack is asked once an hour for each person, and only for a moment: a message does not wait for a
-name. A name is a label; nothing is allowed or refused by it. Whom Slack does not tell about passes
-for a guest, since tools may trust members with more: a slow answer must not make a member of a guest.
+Slack is asked once an hour for each person. A message waits for names only for a moment; an answer
+that comes later is kept for the next one. A name is a label; nothing is allowed or refused by it. Whom
+Slack does not tell about passes for a guest, since tools may trust members with more: a slow answer
+must not make a member of a guest.
 """
 
 from __future__ import annotations
@@ -72,17 +73,21 @@ class People:
         self._web = web
         self._clock = clock
         self._known: OrderedDict[str, tuple[float, Person]] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[None]] = {}
         self._log = structlog.get_logger()
 
     async def known(self, ids: Iterable[str]) -> dict[str, Person]:
         """Those of *ids* whom Slack tells about in time."""
         wanted = list(dict.fromkeys(ids))
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.gather(*(self._learn(id) for id in wanted))
-        except TimeoutError:
-            self._log.warning("slack.people_slow", people=len(wanted))
-        return {id: self._known[id][1] for id in wanted if id in self._known}
+        if asked := [task for id in wanted if (task := self._ask(id)) is not None]:
+            _, late = await asyncio.wait(asked, timeout=PATIENCE)
+            if late:
+                self._log.warning("slack.people_slow", people=len(late))
+        return self.told(wanted)
+
+    def told(self, ids: Iterable[str]) -> dict[str, Person]:
+        """Those of *ids* whom Slack has told about by now."""
+        return {id: self._known[id][1] for id in ids if id in self._known}
 
     async def user(self, id: str, me: Identity, *, is_foreign: bool = False) -> User:
         """Who pressed, commanded or asked; *is_foreign* where Slack says so itself."""
@@ -95,10 +100,17 @@ class People:
         is_foreign = bool(team) and team not in (me.team_id, me.enterprise_id)
         return await self.user(text(user.get("id")), me, is_foreign=is_foreign)
 
-    async def _learn(self, id: str) -> None:
+    def _ask(self, id: str) -> asyncio.Task[None] | None:
+        """The question about a person that is under way; None where it need not be asked."""
         if id in self._known and self._clock() - self._known[id][0] < FRESH:
             self._known.move_to_end(id)
-            return
+            return None
+        if id not in self._asking:
+            task = self._asking[id] = asyncio.create_task(self._learn(id), name="slack:person")
+            task.add_done_callback(lambda _: self._asking.pop(id, None))
+        return self._asking[id]
+
+    async def _learn(self, id: str) -> None:
         try:
             user = table((await self._web.read("users.info", user=id)).get("user"))
         except AdapterError as error:

@@ -84,3 +84,20 @@ async def test_connections_wait_for_each_other() -> None:
     refused, following = at.slack.calls("apps.connections.open")[before : before + 2]
     assert refused.at > began
     assert following.at - refused.at >= 1.0
+
+
+async def test_a_name_that_comes_late_is_kept() -> None:
+    """
+    Slack takes 1.5 s to tell who Ann is: her first message has no name, and the second one has, which
+    waits behind it. She is asked about once, and of the four events none has to come again.
+    """
+    async with desk(ack_deadline=3.0) as at:
+        slack = at.slack
+        slack.fault(Fault("slow", "users.info", seconds=1.5))
+        root = await slack.say(slack.general, slack.ann, f"<@{slack.bot_user}> one")
+        await slack.say(slack.general, slack.ann, f"<@{slack.bot_user}> two", thread_ts=root.ts)
+        await at.settled()
+
+    assert ["", "Ann"] == [each.user.name for each in at.heard]
+    assert 1 == len(slack.calls("users.info"))
+    assert {1} == {len(each.attempts) for each in slack.deliveries()}
