@@ -98,6 +98,6 @@ async def test_a_name_that_comes_late_is_kept() -> None:
         await slack.say(slack.general, slack.ann, f"<@{slack.bot_user}> two", thread_ts=root.ts)
         await at.settled()
 
-    assert ["", "Ann"] == [each.user.name for each in at.heard]
+    assert ["", "ann"] == [each.user.name for each in at.heard]
     assert 1 == len(slack.calls("users.info"))
     assert {1} == {len(each.attempts) for each in slack.deliveries()}
