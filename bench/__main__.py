@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("gateway", "deltas", "backend", "store", "replies")
+PARTS = ("gateway", "deltas", "backend", "store", "threads", "replies")
 
 
 def main() -> int:
