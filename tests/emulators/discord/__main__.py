@@ -10,39 +10,39 @@ led here by DNS (or `/etc/hosts`), with `--real-names` and a certificate for tho
 from __future__ import annotations
 
 import argparse
-import asyncio
 import ssl
+from collections.abc import Iterable
 
+from emulators.alone import run_alone
 from emulators.discord.address import HOSTS, REAL
 from emulators.discord.emulator import DiscordEmulator
 from emulators.discord.intents import PRIVILEGED
 
 
-async def serve(options: argparse.Namespace) -> None:
-    """Run until interrupted."""
+def emulator_of(options: argparse.Namespace) -> DiscordEmulator:
+    """The emulator that was asked for."""
     tls = None
     if options.certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options.certificate, options.key or None)
-    discord = DiscordEmulator(
+    return DiscordEmulator(
         speed=options.speed,
         limits=not options.no_limits,
         privileged=0 if options.unprivileged else int(PRIVILEGED),
         addresses=REAL if options.real_names else None,
         tls=tls,
     )
-    await discord.start(options.host, options.http_port)
-    try:
-        print(f"The servers: {discord.url}/   what happened: {discord.url}/control/truth", flush=True)
-        print(f"api_url={discord.api_url}", flush=True)
-        print(f"gateway_url={discord.gateway_url}", flush=True)
-        print(f"cdn_url={discord.cdn_url}", flush=True)
-        print(f"DISCORD_BOT_TOKEN={discord.bot_token}", flush=True)
-        if options.real_names:
-            print(f"Lead these names here: {' '.join(HOSTS)}", flush=True)
-        await asyncio.Event().wait()
-    finally:
-        await discord.stop()
+
+
+def told(discord: DiscordEmulator) -> Iterable[str]:
+    """Where it is, and what a bot needs to connect."""
+    yield f"The servers: {discord.url}/   what happened: {discord.url}/control/truth"
+    yield f"api_url={discord.api_url}"
+    yield f"gateway_url={discord.gateway_url}"
+    yield f"cdn_url={discord.cdn_url}"
+    yield f"DISCORD_BOT_TOKEN={discord.bot_token}"
+    if discord.addresses == REAL:
+        yield f"Lead these names here: {' '.join(HOSTS)}"
 
 
 def main() -> None:
@@ -56,10 +56,8 @@ def main() -> None:
     parser.add_argument("--certificate", default="", help="serve TLS with this PEM file")
     parser.add_argument("--key", default="", help="its key, if that is in a file of its own")
     parser.add_argument("--real-names", action="store_true", help="call itself discord.com and so on")
-    try:
-        asyncio.run(serve(parser.parse_args()))
-    except KeyboardInterrupt:
-        print("Bye.")
+    options = parser.parse_args()
+    run_alone(emulator_of(options), options.host, options.http_port, told)
 
 
 if __name__ == "__main__":

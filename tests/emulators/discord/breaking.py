@@ -35,8 +35,8 @@ def from_cloudflare() -> web.Response:
 class Breaker:
     """Breaks answers; *closing* ends those that hang."""
 
-    def __init__(self) -> None:
-        self.closing = asyncio.Event()
+    def __init__(self, closing: asyncio.Event) -> None:
+        self._closing = closing
 
     async def answer(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         """What *fault* makes of the answer to *request*."""
@@ -59,7 +59,7 @@ class Breaker:
             case "list":
                 return as_json([])
             case "hang" | "accept_then_hang":
-                await self.closing.wait()
+                await self._closing.wait()
         if request.transport is not None:
             request.transport.abort()
         return web.Response()

@@ -8,29 +8,32 @@ what the method of `DiscordEmulator` with that name does: say, reply, edit, clic
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from emulators.discord.faults import fault_of
+from emulators.control import Control
+from emulators.discord.faults import KINDS
 from emulators.discord.interactions import Interaction
 from emulators.discord.truth import call_truth, channel_truth, interaction_truth, message_truth
 from emulators.discord.world import Channel, Guild, Message, Role, User
+from emulators.faults import fault_of
 from emulators.shapes import Json, records, string
 
 if TYPE_CHECKING:
     from emulators.discord.emulator import DiscordEmulator
 
 
-class Control:
+class DiscordControl(Control):
     """The endpoints under `/control/`."""
 
     def __init__(self, discord: DiscordEmulator) -> None:
         self._discord = discord
-        self._acts: Mapping[str, Callable[..., object]] = {
+        tells = {
+            "truth": discord.truth,
+            "calls": lambda: [call_truth(each) for each in discord.calls()],
+            "setup": lambda: setup(discord),
+        }
+        acts: Mapping[str, Callable[..., object]] = {
             "say": discord.say,
             "reply": discord.reply,
             "dm": discord.dm,
@@ -67,47 +70,17 @@ class Control:
             "ignore_heartbeats": discord.ignore_heartbeats,
             "mute_sockets": discord.mute_sockets,
             "send_garbage": discord.send_garbage,
-            "fault": lambda **given: discord.fault(fault_of(given)),
+            "fault": lambda **given: discord.fault(fault_of(given, KINDS)),
             "clear_faults": discord.faults.clear,
             "set_faults": self._set_faults,
         }
+        super().__init__(tells, acts)
 
     def _set_faults(self, *, handshakes: int = 0, resumes: int = 0, repeats: int = 0) -> None:
         faults = self._discord.faults
         faults.refused_handshakes, faults.refused_resumes, faults.repeats = handshakes, resumes, repeats
 
-    async def tell(self, request: web.Request) -> web.Response:
-        """`GET /control/{what}`."""
-        discord = self._discord
-        match request.match_info["what"]:
-            case "truth":
-                return web.json_response(discord.truth())
-            case "calls":
-                return web.json_response([call_truth(each) for each in discord.calls()])
-            case "setup":
-                return web.json_response(setup(discord))
-        raise web.HTTPNotFound(text="truth, calls or setup")
-
-    async def do(self, request: web.Request) -> web.Response:
-        """`POST /control/{act}`; only JSON, which no foreign page can send unasked."""
-        name = request.match_info["act"]
-        act = self._acts.get(name)
-        if act is None:
-            return _bad(404, f"no act {name!r}; there are {', '.join(sorted(self._acts))}")
-        if request.content_type != "application/json":
-            return _bad(415, "the body must be application/json")
-        try:
-            given = json.loads(await request.read() or b"{}")
-            if not isinstance(given, dict):
-                return _bad(400, "the body must be a JSON object")
-            done = act(**self._meant(name, given))
-            if inspect.isawaitable(done):
-                done = await done
-        except (ValueError, TypeError, LookupError, PermissionError) as error:
-            return _bad(400, f"{type(error).__name__}: {error}")
-        return web.json_response({"ok": True, "result": self._told(done)})
-
-    def _meant(self, name: str, given: Json) -> Json:
+    def meant(self, name: str, given: Json) -> Json:
         """*given* with what its ids stand for."""
         meant = dict(given)
         if "message" in given:
@@ -123,7 +96,7 @@ class Control:
             ]
         return meant
 
-    def _told(self, done: object) -> object:
+    def told(self, done: object) -> object:
         match done:
             case Message():
                 return message_truth(done)
@@ -133,9 +106,7 @@ class Control:
                 return channel_truth(self._discord.service, done)
             case User() | Guild() | Role():
                 return {"id": done.id, "name": done.name}
-            case str() | int() | bool():
-                return done
-        return None
+        return super().told(done)
 
 
 def setup(discord: DiscordEmulator) -> Json:
@@ -152,7 +123,3 @@ def setup(discord: DiscordEmulator) -> Json:
         "users": {user.name: user.id for user in world.users.values()},
         "channels": {each.name: each.id for each in world.channels.values() if each.name},
     }
-
-
-def _bad(status: int, problem: str) -> web.Response:
-    return web.json_response({"ok": False, "error": problem}, status=status)

@@ -12,17 +12,17 @@ It begins with one server that has the bot, Ann and Bob, and the channel #genera
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
-from typing import Self, TypeVar
+from collections.abc import Mapping
+from typing import Self
 
 from aiohttp import web
 
-from emulators.clock import Clock, HandClock, RunningClock
+from emulators.clock import Clock, RunningClock
 from emulators.discord.address import Addresses, local
 from emulators.discord.buckets import Rule
 from emulators.discord.channels import archive_idle
 from emulators.discord.clicks import Clicks
-from emulators.discord.control import Control
+from emulators.discord.control import DiscordControl
 from emulators.discord.faults import EventFault, Fault, Faults
 from emulators.discord.intents import PRIVILEGED
 from emulators.discord.page import Page
@@ -31,8 +31,6 @@ from emulators.discord.service import Call, Service
 from emulators.discord.truth import truth
 from emulators.discord.world import Message
 from emulators.shapes import Json
-
-T = TypeVar("T")
 
 
 class DiscordEmulator(Clicks):
@@ -83,7 +81,6 @@ class DiscordEmulator(Clicks):
         self._page = Page(self)
         self._addresses = addresses
         self._tls = tls
-        self._runner: web.AppRunner | None = None
         self._place: tuple[str, int] = ("", 0)
 
     # Where it is
@@ -126,7 +123,7 @@ class DiscordEmulator(Clicks):
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> Self:
         """Listen; port 0 takes a free one."""
-        cdn, gateway, control = self.service.cdn, self.service.gateway, Control(self)
+        cdn, gateway, control = self.service.cdn, self.service.gateway, DiscordControl(self)
         application = web.Application(client_max_size=1 << 28)
         application.add_routes(
             [
@@ -141,13 +138,7 @@ class DiscordEmulator(Clicks):
                 web.post("/control/{act}", control.do),
             ]
         )
-        self._runner = web.AppRunner(
-            application, handler_cancellation=True, access_log=None, shutdown_timeout=1
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
-        address = self._runner.addresses[0]
-        self._place = (address[0], address[1])
+        self._place = await self._server.start(application, host, port, self._tls)
         cdn.addresses = self._addresses or local(*self._place, secure=self._tls is not None)
         return self
 
@@ -156,26 +147,6 @@ class DiscordEmulator(Clicks):
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self.service.gateway.take(request)
         return await self._page.take(request)
-
-    async def stop(self) -> None:
-        """
-        End everything.
-
-        Raises:
-            BaseExceptionGroup: A part of the emulator itself had failed.
-        """
-        self.service.breaker.closing.set()
-        try:
-            await self.service.close()
-        finally:
-            if self._runner is not None:
-                await self._runner.cleanup()
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     # What happened
 
@@ -211,25 +182,6 @@ class DiscordEmulator(Clicks):
         """Everything as JSON."""
         self.settle()
         return truth(self.service)
-
-    async def until(self, holds: Callable[[], T], timeout: float = 10.0) -> T:
-        """
-        What *holds* returns, as soon as it is true; *timeout* in seconds of the machine.
-
-        Raises:
-            TimeoutError: It did not become true.
-        """
-        await self.service.until(holds, timeout)
-        return holds()
-
-    async def settled(self, timeout: float = 10.0) -> None:
-        """
-        Return when every event is sent, and every interaction acknowledged or failed.
-
-        Raises:
-            TimeoutError: Something is still under way.
-        """
-        await self.service.until(lambda: not self.service.busy, timeout)
 
     async def connected(self, sessions: int = 1, timeout: float = 10.0) -> None:
         """
@@ -283,18 +235,6 @@ class DiscordEmulator(Clicks):
         """Send every client what is neither JSON nor rightly compressed."""
         for connection in self.service.gateway.connections:
             connection.send_garbage()
-
-    def advance(self, seconds: float) -> None:
-        """
-        Move time on.
-
-        Raises:
-            TypeError: The clock runs by itself.
-        """
-        if not isinstance(self.clock, HandClock):
-            raise TypeError("only a HandClock can be moved")
-        self.clock.advance(seconds)
-        self.settle()
 
     def settle(self) -> None:
         """Archive the threads whose time is over."""

@@ -8,12 +8,11 @@ limited to a number of times, skip the first ones, or strike by chance with a se
 from __future__ import annotations
 
 import fnmatch
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from emulators.shapes import Json
+from emulators.faults import Dice
 
 CallFault: TypeAlias = Literal[
     "error",  # `status` with `code`; nothing was done
@@ -82,6 +81,12 @@ class EventFault:
     seconds: float = 1.0
 
 
+KINDS: Mapping[str, type[Fault] | type[EventFault]] = {
+    **dict.fromkeys(get_args(CallFault), Fault),
+    **dict.fromkeys(get_args(EventKind), EventFault),
+}
+
+
 class Faults:
     """
     The faults that are on.
@@ -98,7 +103,7 @@ class Faults:
         self.refused_handshakes = 0
         self.refused_resumes = 0
         self.repeats = 0
-        self._chance = random.Random(seed)  # not a secret
+        self._dice = Dice(seed)
 
     def add(self, fault: Fault | EventFault) -> None:
         """Switch *fault* on; the first that fits strikes."""
@@ -115,41 +120,8 @@ class Faults:
 
     def for_call(self, route: str) -> Fault | None:
         """The fault that strikes a call, counted."""
-        fits = (fault for fault in self.calls if fnmatch.fnmatch(route, fault.route))
-        return next((fault for fault in fits if self._strikes(fault)), None)
+        return self._dice.first(each for each in self.calls if fnmatch.fnmatch(route, each.route))
 
     def for_event(self, event: str) -> EventFault | None:
         """The fault that strikes an event, counted."""
-        fits = (fault for fault in self.events if fnmatch.fnmatch(event, fault.event))
-        return next((fault for fault in fits if self._strikes(fault)), None)
-
-    def _strikes(self, fault: Fault | EventFault) -> bool:
-        if fault.times == 0:
-            return False
-        if fault.after > 0:
-            fault.after -= 1
-            return False
-        if self._chance.random() >= fault.chance:
-            return False
-        if fault.times is not None:
-            fault.times -= 1
-        return True
-
-
-def fault_of(given: Json) -> Fault | EventFault:
-    """
-    A fault as the control API is told.
-
-    Raises:
-        ValueError: There is none like it.
-    """
-    known: Mapping[str, type[Fault] | type[EventFault]] = {
-        **dict.fromkeys(get_args(CallFault), Fault),
-        **dict.fromkeys(get_args(EventKind), EventFault),
-    }
-    kind = str(given.get("kind"))
-    if kind not in known:
-        raise ValueError(f"kind must be one of {', '.join(known)}")
-    if unknown := given.keys() - known[kind].__dataclass_fields__.keys():
-        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-    return known[kind](**given)  # type: ignore[arg-type]  # the names were checked; the values are the tester's
+        return self._dice.first(each for each in self.events if fnmatch.fnmatch(event, each.event))

@@ -7,9 +7,7 @@ and every text is escaped. A line that begins with a slash is a command: ``/ask 
 
 from __future__ import annotations
 
-import json
 import re
-import secrets
 from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from emulators.discord.kinds import WITH_TEXT, ChannelType, InteractionType, Mes
 from emulators.discord.reading import BUTTON, nested
 from emulators.discord.typing import who_types
 from emulators.discord.world import Channel, Message, World
+from emulators.page import act_button, page
 from emulators.shapes import Json, record, records, string
 
 if TYPE_CHECKING:
@@ -85,12 +84,7 @@ class Page:
     async def take(self, request: web.Request) -> web.Response:
         """`GET /`."""
         self._discord.settle()
-        nonce = secrets.token_hex(8)
-        policy = (
-            f"default-src 'none'; connect-src 'self'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"
-        )
-        headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=self._html(nonce), content_type="text/html", headers=headers)
+        return page(self._html)
 
     def _html(self, nonce: str) -> str:
         discord, world = self._discord, self._discord.world
@@ -144,7 +138,7 @@ class Page:
             for each in nested(records(interaction.modal.get("components")))
             if each.get("custom_id")
         }
-        button = _button("Fill in", "submit", {"interaction": interaction.id, "values": fields})
+        button = act_button("Fill in", "submit", {"interaction": interaction.id, "values": fields})
         return f"<article><small>{who} sees a dialog:</small> <b>{title}</b> {button}</article>"
 
     def _submitted(self, interaction: Interaction) -> bool:
@@ -206,15 +200,10 @@ def _buttons(message: Message) -> Iterable[str]:
         body: Json = {"message": message.id, "custom_id": each["custom_id"]}
         if each.get("type") == BUTTON:
             emoji = string(record(each.get("emoji")).get("name"))
-            yield _button(f"{emoji} {string(each.get('label'))}".strip(), "click", body)
+            yield act_button(f"{emoji} {string(each.get('label'))}".strip(), "click", body)
         for option in records(each.get("options")):
             chosen = body | {"values": [option.get("value")]}
-            yield _button(string(option.get("label")), "click", chosen)
-
-
-def _button(label: str, act: str, body: Json) -> str:
-    told = escape(json.dumps(body))
-    return f'<button data-act="{act}" data-body="{told}">{escape(label)}</button>'
+            yield act_button(string(option.get("label")), "click", chosen)
 
 
 def _options(choices: Iterable[tuple[str, str]]) -> str:

@@ -6,10 +6,10 @@ One event loop owns it all; nothing here waits between looking and changing.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from emulators.changing import Changing
 from emulators.clock import Clock
 from emulators.discord.address import Addresses
 from emulators.discord.breaking import Breaker
@@ -57,7 +57,7 @@ class Call:
         return 200 <= self.status < 300
 
 
-class Service:
+class Service(Changing):
     """
     The parts, and a way to wait until something has changed.
 
@@ -80,13 +80,13 @@ class Service:
         heartbeat_interval: float,
         unfurls: bool,
     ) -> None:
-        self.clock = clock
+        super().__init__(clock)
         self.limits = Limits(clock, enforced=enforced, rules=rules)
         self.faults = faults
         self.ack_deadline = ack_deadline
         self.unfurls = unfurls
         self.world = World()
-        self.breaker = Breaker()
+        self.breaker = Breaker(self.closing)
         self.cdn = Cdn(self.world, clock, faults, self.breaker, NOWHERE)
         self.payloads = Payloads(self.world, self.cdn)
         self.gateway = Gateway(
@@ -104,64 +104,16 @@ class Service:
         self.nonces: dict[tuple[str, str, str], tuple[float, Message]] = {}
         self.typing: dict[tuple[str, str], float] = {}
         self.typed: list[tuple[float, str, str]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failed: list[BaseException] = []
-        self._waiters: set[asyncio.Event] = set()
 
     def mint(self) -> str:
         """A new id of this moment."""
         return self.world.snowflakes.mint(self.clock.now())
 
-    def spawn(self, work: Coroutine[object, object, None], name: str) -> None:
-        """Do *work* beside the rest."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._failed.append(error)
-        self.changed()
-
     @property
     def busy(self) -> bool:
         """Whether anything is under way."""
-        return bool(self._tasks) or not all(each.idle for each in self.gateway.connections)
-
-    def changed(self) -> None:
-        """Wake who waits for a change."""
-        for waiter in self._waiters:
-            waiter.set()
-
-    async def until(self, holds: Callable[[], object], timeout: float) -> None:
-        """
-        Return as soon as *holds* is true; *timeout* in seconds of the machine.
-
-        Raises:
-            TimeoutError: It did not become true.
-        """
-        waiter = asyncio.Event()
-        self._waiters.add(waiter)
-        try:
-            async with asyncio.timeout(timeout):
-                while not holds():
-                    waiter.clear()
-                    await waiter.wait()
-        finally:
-            self._waiters.discard(waiter)
+        return super().busy or not all(each.idle for each in self.gateway.connections)
 
     async def close(self) -> None:
-        """
-        End all work.
-
-        Raises:
-            ExceptionGroup: A part of the emulator itself had failed.
-        """
         await self.gateway.close_all(1001)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._failed:
-            raise BaseExceptionGroup("the emulator failed", self._failed)
+        await super().close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from emulators.clock import Clock
 from emulators.discord.buckets import Limits
 from emulators.discord.channels import direct_channel, drop
 from emulators.discord.faults import Faults
@@ -17,14 +16,14 @@ from emulators.discord.kinds import ChannelType
 from emulators.discord.permissions import USUAL
 from emulators.discord.service import Service
 from emulators.discord.world import App, Channel, Guild, Member, Overwrite, Role, User
+from emulators.emulated import Emulated
 
 
-class Setting:
+class Setting(Emulated[Service]):
     """
     The servers, as a test sets them up.
 
     Attributes:
-        clock: Discord's time.
         limits: The rate limits.
         faults: What goes wrong on purpose.
         guild: The first server's id; *general*, *ann*, *bob* and *bot_user* are ids in it.
@@ -32,9 +31,8 @@ class Setting:
     """
 
     def __init__(self, service: Service, privileged: int = int(PRIVILEGED)) -> None:
-        self.service = service
+        super().__init__(service)
         self.world = service.world
-        self.clock: Clock = service.clock
         self.limits: Limits = service.limits
         self.faults: Faults = service.faults
         self.ann = self.add_user("ann").id

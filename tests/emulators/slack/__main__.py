@@ -9,29 +9,20 @@ The page is at that port; what a bot needs to connect is printed.
 from __future__ import annotations
 
 import argparse
-import asyncio
+from collections.abc import Iterable
 
+from emulators.alone import run_alone
 from emulators.slack.emulator import SlackEmulator
 from emulators.slack.manifest import Manifest
 
 
-async def serve(options: argparse.Namespace) -> None:
-    """Run until interrupted."""
-    slack = SlackEmulator(
-        Manifest(request_url=options.request_url, view=options.view),
-        speed=options.speed,
-        quotas=not options.no_quotas,
-    )
-    await slack.start(options.host, options.http_port)
-    try:
-        print(f"The workspace: {slack.url}/   what happened: {slack.url}/control/truth", flush=True)
-        print(f"base_url={slack.api_url}", flush=True)
-        print(f"SLACK_BOT_TOKEN={slack.bot_token}", flush=True)
-        print(f"SLACK_APP_TOKEN={slack.app_token}", flush=True)
-        print(f"SLACK_SIGNING_SECRET={slack.signing_secret}", flush=True)
-        await asyncio.Event().wait()
-    finally:
-        await slack.stop()
+def told(slack: SlackEmulator) -> Iterable[str]:
+    """Where it is, and what a bot needs to connect."""
+    yield f"The workspace: {slack.url}/   what happened: {slack.url}/control/truth"
+    yield f"base_url={slack.api_url}"
+    yield f"SLACK_BOT_TOKEN={slack.bot_token}"
+    yield f"SLACK_APP_TOKEN={slack.app_token}"
+    yield f"SLACK_SIGNING_SECRET={slack.signing_secret}"
 
 
 def main() -> None:
@@ -43,10 +34,10 @@ def main() -> None:
     parser.add_argument("--request-url", default="", help="post events there; without it: Socket Mode")
     parser.add_argument("--view", choices=("agent", "assistant", "none"), default="agent")
     parser.add_argument("--no-quotas", action="store_true", help="enforce no rate limits")
-    try:
-        asyncio.run(serve(parser.parse_args()))
-    except KeyboardInterrupt:
-        print("Bye.")
+    options = parser.parse_args()
+    manifest = Manifest(request_url=options.request_url, view=options.view)
+    slack = SlackEmulator(manifest, speed=options.speed, quotas=not options.no_quotas)
+    run_alone(slack, options.host, options.http_port, told)
 
 
 if __name__ == "__main__":

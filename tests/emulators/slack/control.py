@@ -7,16 +7,14 @@ what the method of `SlackEmulator` with that name does: say, edit, click, comman
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
+from emulators.control import Control
+from emulators.faults import fault_of
 from emulators.shapes import Json
 from emulators.slack.deliveries import Delivery
-from emulators.slack.faults import fault_of
+from emulators.slack.faults import KINDS
 from emulators.slack.truth import call_truth, channel_truth, delivery_truth, file_truth, message_truth
 from emulators.slack.world import Channel, File, Message, User, Workspace
 
@@ -24,12 +22,17 @@ if TYPE_CHECKING:
     from emulators.slack.emulator import SlackEmulator
 
 
-class Control:
+class SlackControl(Control):
     """The endpoints under `/control/`."""
 
     def __init__(self, slack: SlackEmulator) -> None:
         self._slack = slack
-        self._acts: Mapping[str, Callable[..., object]] = {
+        tells = {
+            "truth": slack.truth,
+            "calls": lambda: [call_truth(each) for each in slack.calls()],
+            "setup": lambda: setup(slack),
+        }
+        acts: Mapping[str, Callable[..., object]] = {
             "say": slack.say,
             "edit": slack.edit,
             "delete": slack.delete,
@@ -57,45 +60,28 @@ class Control:
             "advance": slack.advance,
             "cut_sockets": slack.cut_sockets,
             "refresh_sockets": slack.refresh_sockets,
-            "fault": lambda **given: slack.fault(fault_of(given)),
+            "fault": lambda **given: slack.fault(fault_of(given, KINDS)),
             "clear_faults": slack.faults.clear,
             "refuse_handshakes": self._refuse_handshakes,
         }
+        super().__init__(tells, acts)
 
     def _refuse_handshakes(self, times: int) -> None:
         self._slack.faults.refused_handshakes = times
 
-    async def tell(self, request: web.Request) -> web.Response:
-        """`GET /control/{what}`."""
-        slack = self._slack
-        self._slack.settle()
-        match request.match_info["what"]:
-            case "truth":
-                return web.json_response(slack.truth())
-            case "calls":
-                return web.json_response([call_truth(each) for each in slack.calls()])
-            case "setup":
-                return web.json_response(setup(slack))
-        raise web.HTTPNotFound(text="truth, calls or setup")
-
-    async def do(self, request: web.Request) -> web.Response:
-        """`POST /control/{act}`; only JSON, which no foreign page can send unasked."""
-        name = request.match_info["act"]
-        act = self._acts.get(name)
-        if act is None:
-            return _bad(404, f"no act {name!r}; there are {', '.join(sorted(self._acts))}")
-        if request.content_type != "application/json":
-            return _bad(415, "the body must be application/json")
-        try:
-            given = json.loads(await request.read() or b"{}")
-            if not isinstance(given, dict):
-                return _bad(400, "the body must be a JSON object")
-            done = act(**given)
-            if inspect.isawaitable(done):
-                done = await done
-        except (ValueError, TypeError, LookupError, StopIteration, PermissionError) as error:
-            return _bad(400, f"{type(error).__name__}: {error}")
-        return web.json_response({"ok": True, "result": _told(done)})
+    def told(self, done: object) -> object:
+        match done:
+            case Message():
+                return message_truth(done)
+            case Delivery():
+                return delivery_truth(done)
+            case Channel():
+                return channel_truth(done)
+            case File():
+                return file_truth(done)
+            case User() | Workspace():
+                return {"id": done.id, "name": done.name}
+        return super().told(done)
 
 
 def setup(slack: SlackEmulator) -> Json:
@@ -113,24 +99,3 @@ def setup(slack: SlackEmulator) -> Json:
         "users": {user.name: user.id for user in slack.world.users.values()},
         "channels": {channel.name: channel.id for channel in slack.world.channels.values() if channel.name},
     }
-
-
-def _told(done: object) -> object:
-    match done:
-        case Message():
-            return message_truth(done)
-        case Delivery():
-            return delivery_truth(done)
-        case Channel():
-            return channel_truth(done)
-        case File():
-            return file_truth(done)
-        case User() | Workspace():
-            return {"id": done.id, "name": done.name}
-        case str() | int() | bool():
-            return done
-    return None
-
-
-def _bad(status: int, problem: str) -> web.Response:
-    return web.json_response({"ok": False, "error": problem}, status=status)

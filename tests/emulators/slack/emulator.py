@@ -11,14 +11,14 @@ It begins with one workspace that has the app, Ann and Bob, a guest, and the cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Self, TypeVar
+from collections.abc import Mapping
+from typing import Self
 
 from aiohttp import web
 
-from emulators.clock import Clock, HandClock, RunningClock
+from emulators.clock import Clock, RunningClock
 from emulators.shapes import Json
-from emulators.slack.control import Control
+from emulators.slack.control import SlackControl
 from emulators.slack.deliveries import Delivery
 from emulators.slack.faults import EventFault, Fault, Faults
 from emulators.slack.gestures import Gestures
@@ -31,8 +31,6 @@ from emulators.slack.service import Call, Service
 from emulators.slack.truth import truth
 from emulators.slack.web_api import WebApi
 from emulators.slack.world import Message
-
-T = TypeVar("T")
 
 
 class SlackEmulator(Gestures):
@@ -80,7 +78,6 @@ class SlackEmulator(Gestures):
         service.refresh_grace = refresh_grace
         super().__init__(service, manifest or Manifest())
         self._api = WebApi(self.service)
-        self._runner: web.AppRunner | None = None
 
     # Where it is
 
@@ -111,7 +108,7 @@ class SlackEmulator(Gestures):
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> Self:
         """Listen; port 0 takes a free one."""
-        places, page, control = Places(self.service), Page(self), Control(self)
+        places, page, control = Places(self.service), Page(self), SlackControl(self)
         application = web.Application(client_max_size=1 << 28)
         application.add_routes(
             [
@@ -128,34 +125,9 @@ class SlackEmulator(Gestures):
                 web.post("/control/{act}", control.do),
             ]
         )
-        self._runner = web.AppRunner(
-            application, handler_cancellation=True, access_log=None, shutdown_timeout=1
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        address = self._runner.addresses[0]
-        self.service.base_url = f"http://{address[0]}:{address[1]}"
+        host, port = await self._server.start(application, host, port)
+        self.service.base_url = f"http://{host}:{port}"
         return self
-
-    async def stop(self) -> None:
-        """
-        End everything.
-
-        Raises:
-            BaseExceptionGroup: A part of the emulator itself had failed.
-        """
-        self._api.closing.set()
-        try:
-            await self.service.close()
-        finally:
-            if self._runner is not None:
-                await self._runner.cleanup()
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     # What happened
 
@@ -193,25 +165,6 @@ class SlackEmulator(Gestures):
         self.settle()
         return truth(self.service)
 
-    async def until(self, holds: Callable[[], T], timeout: float = 10.0) -> T:
-        """
-        What *holds* returns, as soon as it is true; *timeout* in seconds of the machine.
-
-        Raises:
-            TimeoutError: It did not become true.
-        """
-        await self.service.until(holds, timeout)
-        return holds()
-
-    async def settled(self, timeout: float = 10.0) -> None:
-        """
-        Return when everything is delivered or given up.
-
-        Raises:
-            TimeoutError: Something is still under way.
-        """
-        await self.service.until(lambda: not self.service.busy, timeout)
-
     # What goes wrong
 
     def fault(self, fault: Fault | EventFault) -> None:
@@ -225,18 +178,6 @@ class SlackEmulator(Gestures):
     async def refresh_sockets(self) -> None:
         """Warn every WebSocket, and close it 10 s later."""
         await self.service.sockets.refresh()
-
-    def advance(self, seconds: float) -> None:
-        """
-        Move time on; ended streams and statuses end.
-
-        Raises:
-            TypeError: The clock runs by itself.
-        """
-        if not isinstance(self.clock, HandClock):
-            raise TypeError("only a HandClock can be moved")
-        self.clock.advance(seconds)
-        self.settle()
 
     def settle(self) -> None:
         """End the streams and statuses whose time is over."""

@@ -8,12 +8,11 @@ number of times, skip the first ones, or strike by chance with a seed.
 from __future__ import annotations
 
 import fnmatch
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from emulators.shapes import Json
+from emulators.faults import Dice
 
 CallFault: TypeAlias = Literal[
     "error",  # ok:false with `error`; nothing was done
@@ -79,6 +78,12 @@ class EventFault:
     seconds: float = 1.0
 
 
+KINDS: Mapping[str, type[Fault] | type[EventFault]] = {
+    **dict.fromkeys(get_args(CallFault), Fault),
+    **dict.fromkeys(get_args(EventKind), EventFault),
+}
+
+
 class Faults:
     """The faults that are on; *refused_handshakes* WebSockets are turned away before one is taken."""
 
@@ -86,7 +91,7 @@ class Faults:
         self.calls: list[Fault] = []
         self.events: list[EventFault] = []
         self.refused_handshakes = 0
-        self._chance = random.Random(seed)  # not a secret
+        self._dice = Dice(seed)
 
     def add(self, fault: Fault | EventFault) -> None:
         """Switch *fault* on; the first that fits strikes."""
@@ -103,45 +108,8 @@ class Faults:
 
     def for_call(self, method: str) -> Fault | None:
         """The fault that strikes a call, counted."""
-        return next(
-            (fault for fault in self.calls if fnmatch.fnmatch(method, fault.method) and self._strikes(fault)),
-            None,
-        )
+        return self._dice.first(each for each in self.calls if fnmatch.fnmatch(method, each.method))
 
     def for_event(self, kind: str) -> EventFault | None:
         """The fault that strikes an event, counted."""
-        return next(
-            (fault for fault in self.events if fnmatch.fnmatch(kind, fault.type) and self._strikes(fault)),
-            None,
-        )
-
-    def _strikes(self, fault: Fault | EventFault) -> bool:
-        if fault.times == 0:
-            return False
-        if fault.after > 0:
-            fault.after -= 1
-            return False
-        if self._chance.random() >= fault.chance:
-            return False
-        if fault.times is not None:
-            fault.times -= 1
-        return True
-
-
-def fault_of(given: Json) -> Fault | EventFault:
-    """
-    A fault as the control API is told.
-
-    Raises:
-        ValueError: There is none like it.
-    """
-    known: Mapping[str, type[Fault] | type[EventFault]] = {
-        **dict.fromkeys(get_args(CallFault), Fault),
-        **dict.fromkeys(get_args(EventKind), EventFault),
-    }
-    kind = str(given.get("kind"))
-    if kind not in known:
-        raise ValueError(f"kind must be one of {', '.join(known)}")
-    if unknown := given.keys() - known[kind].__dataclass_fields__.keys():
-        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-    return known[kind](**given)  # type: ignore[arg-type]  # the names were checked; the values are the tester's
+        return self._dice.first(each for each in self.events if fnmatch.fnmatch(kind, each.type))

@@ -7,15 +7,14 @@ and every text is escaped.
 
 from __future__ import annotations
 
-import json
 import re
-import secrets
 from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from emulators.page import act_button, page
 from emulators.shapes import Json, record, records, string
 from emulators.slack.markup import readable
 from emulators.slack.world import Channel, Message, User, World
@@ -64,12 +63,7 @@ class Page:
     async def take(self, request: web.Request) -> web.Response:
         """`GET /`."""
         self._slack.settle()
-        nonce = secrets.token_hex(8)
-        policy = (
-            f"default-src 'none'; connect-src 'self'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"
-        )
-        headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=self._html(nonce), content_type="text/html", headers=headers)
+        return page(self._html)
 
     def _html(self, nonce: str) -> str:
         world = self._slack.world
@@ -150,7 +144,7 @@ def _message(world: World, message: Message) -> str:
             notes.append(f"<span class=live>{escape(session.text or session.status)}</span>")
             if session.status == "processing":
                 body = {"user": message.user, "channel": message.channel, "thread_ts": message.ts}
-                notes.append(_button("Stop", "press_stop", body))
+                notes.append(act_button("Stop", "press_stop", body))
     files = "".join(f"<small>📎 {escape(file.name)}</small> " for file in message.files)
     reactions = "".join(
         f"<small>:{escape(name)}: {len(by)}</small> " for name, by in message.reactions.items()
@@ -176,8 +170,4 @@ def _buttons(world: World, message: Message) -> Iterable[str]:
                     label = string(record(button.get("text")).get("text"))
                     act: Json = {"user": people[0], "channel": channel.id, "ts": message.ts}
                     act |= {"action_id": element["action_id"], "value": button.get("value")}
-                    yield _button(label, "click", act)
-
-
-def _button(label: str, act: str, body: object) -> str:
-    return f'<button data-act="{act}" data-body="{escape(json.dumps(body))}">{escape(label)}</button>'
+                    yield act_button(label, "click", act)

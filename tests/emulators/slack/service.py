@@ -6,10 +6,9 @@ One event loop owns it all; nothing here waits between looking and changing.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
+from emulators.changing import Changing
 from emulators.clock import Clock
 from emulators.shapes import Json
 from emulators.slack.deliveries import Deliveries
@@ -86,7 +85,7 @@ class Code:
     until: float
 
 
-class Service:
+class Service(Changing):
     """The parts, and a way to wait until something has changed."""
 
     def __init__(
@@ -99,7 +98,7 @@ class Service:
         splits_long_text: bool,
         share_seconds: float,
     ) -> None:
-        self.clock = clock
+        super().__init__(clock)
         self.quotas = quotas
         self.faults = faults
         self.splits_long_text = splits_long_text
@@ -116,61 +115,10 @@ class Service:
         self.sockets = Sockets(clock, faults, ack_deadline, self.changed)
         self.deliveries = Deliveries(clock, faults, self.changed)
         self.feed = Feed(self.world, clock, self.deliveries, self.sockets, self.spawn, ack_deadline)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failed: list[BaseException] = []
-        self._waiters: set[asyncio.Event] = set()
-
-    def spawn(self, work: Coroutine[object, object, None], name: str) -> None:
-        """Do *work* beside the rest."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._failed.append(error)
-        self.changed()
-
-    @property
-    def busy(self) -> bool:
-        """Whether anything is under way."""
-        return bool(self._tasks)
-
-    def changed(self) -> None:
-        """Wake who waits for a change."""
-        for waiter in self._waiters:
-            waiter.set()
-
-    async def until(self, holds: Callable[[], object], timeout: float) -> None:
-        """
-        Return as soon as *holds* is true; *timeout* in seconds of the machine.
-
-        Raises:
-            TimeoutError: It did not become true.
-        """
-        waiter = asyncio.Event()
-        self._waiters.add(waiter)
-        try:
-            async with asyncio.timeout(timeout):
-                while not holds():
-                    waiter.clear()
-                    await waiter.wait()
-        finally:
-            self._waiters.discard(waiter)
 
     async def close(self) -> None:
-        """
-        End all work.
-
-        Raises:
-            ExceptionGroup: A part of the emulator itself had failed.
-        """
         await self.sockets.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self.feed.close()
-        if self._failed:
-            raise BaseExceptionGroup("the emulator failed", self._failed)
+        try:
+            await super().close()
+        finally:
+            await self.feed.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from emulators.clock import Clock
+from emulators.emulated import Emulated
 from emulators.slack.faults import Faults
 from emulators.slack.manifest import Manifest
 from emulators.slack.methods import apps, people
@@ -18,12 +18,11 @@ from emulators.slack.service import Consent, Service
 from emulators.slack.world import App, Channel, ChannelKind, Guest, Installation, User, Workspace
 
 
-class Setting:
+class Setting(Emulated[Service]):
     """
     The workspaces, as a test sets them up.
 
     Attributes:
-        clock: Slack's time.
         quotas: The rate limits.
         faults: What goes wrong on purpose.
         team: The first workspace's id; *general*, *ann*, *bob*, *guest* and *bot_user* are ids in it.
@@ -31,9 +30,8 @@ class Setting:
     """
 
     def __init__(self, service: Service, manifest: Manifest) -> None:
-        self.service = service
+        super().__init__(service)
         self.world = service.world
-        self.clock: Clock = service.clock
         self.quotas: Quotas = service.quotas
         self.faults: Faults = service.faults
         self.team = self.add_workspace("Acme").id

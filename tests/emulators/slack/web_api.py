@@ -7,7 +7,6 @@ What fails on purpose (`faults`) fails before all of that, or after the work was
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import json
@@ -36,7 +35,6 @@ class WebApi:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.closing = asyncio.Event()
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """The endpoint of all methods."""
@@ -138,7 +136,7 @@ class WebApi:
             case "list":
                 return web.json_response([])
             case "hang" | "accept_then_hang":
-                await self.closing.wait()
+                await self._service.closing.wait()
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
