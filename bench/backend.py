@@ -5,7 +5,7 @@ What one word of a model's answer costs in CPU time, beside what it costs to rea
 
 A server in another process streams to N clients at once, 50 words per second each, every word its
 own packet: what a gateway sees. Readers in turn: aiohttp and json alone (the floor), our
-backend over each of its two wires, the SDK's own typed streams over aiohttp, and over its default
+backend over each of its three wires, the SDK's own typed streams over aiohttp, and over its default
 transport. CPU time is that of the reading process; the ratio to the floor is taken within one round.
 """
 
@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
@@ -27,6 +28,7 @@ from aiohttp import web
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import SecretStr
 
+from assistant_gateway.backends.assistants import AssistantsBackend, AssistantsSettings
 from assistant_gateway.backends.chat import ChatBackend, ChatSettings
 from assistant_gateway.backends.responses import ResponsesBackend, ResponsesSettings
 from assistant_gateway.events import TextDelta
@@ -77,9 +79,43 @@ async def serve(deltas: int, pace: float) -> None:
         await stream.write_eof()
         return stream
 
+    async def assistants(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"data": [{"id": "asst_0", "name": "assistant-gateway"}]})
+
+    async def thread(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"id": "thread_0", "object": "thread"})
+
+    async def run(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        await stream.prepare(request)
+        about = {"id": "run_0", "object": "thread.run", "thread_id": "thread_0", "assistant_id": "asst_0"}
+        message = {"id": "msg_0", "object": "thread.message", "role": "assistant", "run_id": "run_0"}
+        text = {"type": "text", "text": {"value": WORD * deltas, "annotations": []}}
+        await stream.write(named("thread.run.created", {**about, "status": "queued"}))
+        await stream.write(
+            named("thread.message.created", {**message, "status": "in_progress", "content": []})
+        )
+        for _ in range(deltas):
+            if pace:
+                await asyncio.sleep(pace)
+            piece = {"index": 0, "type": "text", "text": {"value": WORD}}
+            told = {"id": "msg_0", "object": "thread.message.delta", "delta": {"content": [piece]}}
+            await stream.write(named("thread.message.delta", told))
+        done = {**message, "status": "completed", "content": [text]}
+        await stream.write(named("thread.message.completed", done))
+        await stream.write(named("thread.run.completed", {**about, "status": "completed", "usage": None}))
+        await stream.write(b"event: done\ndata: [DONE]\n\n")
+        await stream.write_eof()
+        return stream
+
     app = web.Application()
     app.router.add_post("/v1/responses", respond)
     app.router.add_post("/v1/chat/completions", complete)
+    app.router.add_get("/v1/assistants", assistants)
+    app.router.add_post("/v1/threads", thread)
+    app.router.add_delete("/v1/threads/{thread}", thread)
+    app.router.add_post("/v1/threads/{thread}/runs", run)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -90,6 +126,10 @@ async def serve(deltas: int, pace: float) -> None:
 
 def event(number: int, body: Mapping[str, object]) -> bytes:
     return f"event: {body['type']}\ndata: {json.dumps({**body, 'sequence_number': number})}\n\n".encode()
+
+
+def named(name: str, body: Mapping[str, object]) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(body)}\n\n".encode()
 
 
 def chunk(delta: Mapping[str, object], finish: str | None = None) -> bytes:
@@ -114,7 +154,7 @@ async def floor(session: aiohttp.ClientSession, url: str) -> int:
     return seen
 
 
-async def ours(backend: ResponsesBackend | ChatBackend) -> int:
+async def ours(backend: ResponsesBackend | ChatBackend | AssistantsBackend) -> int:
     return len([e async for e in backend.stream(a_step("Hi", model="m")) if isinstance(e, TextDelta)])
 
 
@@ -127,6 +167,13 @@ async def sdk_chat(client: openai.AsyncOpenAI) -> int:
     asked: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
     stream = await client.chat.completions.create(model="m", messages=asked, stream=True)
     return len([e async for e in stream if e.choices and e.choices[0].delta.content])
+
+
+async def sdk_assistants(client: openai.AsyncOpenAI) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        stream = await client.beta.threads.runs.create("thread_0", assistant_id="asst_0", stream=True)
+    return len([e async for e in stream if e.event == "thread.message.delta"])
 
 
 async def cost(read: Callable[[], Awaitable[int]], streams: int, deltas: int) -> float:
@@ -143,6 +190,7 @@ async def cost(read: Callable[[], Awaitable[int]], streams: int, deltas: int) ->
 async def measure(url: str, streams: int, deltas: int, rounds: int) -> None:
     backend = ResponsesBackend("bench", ResponsesSettings(base_url=url, api_key=SecretStr("x")))
     chat = ChatBackend("bench", ChatSettings(base_url=url, api_key=SecretStr("x"), dialect="vllm"))
+    assistants = AssistantsBackend("bench", AssistantsSettings(base_url=url, api_key=SecretStr("x")))
     over_aiohttp = openai.AsyncOpenAI(
         base_url=url, api_key="x", max_retries=0, http_client=openai.DefaultAioHttpClient()
     )
@@ -152,8 +200,10 @@ async def measure(url: str, streams: int, deltas: int, rounds: int) -> None:
             "aiohttp and json": lambda: floor(session, url),
             "our backend": lambda: ours(backend),
             "our backend, chat": lambda: ours(chat),
+            "our backend, assistants": lambda: ours(assistants),
             "SDK over aiohttp": lambda: sdk(over_aiohttp),
             "SDK, chat": lambda: sdk_chat(over_aiohttp),
+            "SDK, assistants": lambda: sdk_assistants(over_aiohttp),
             "SDK": lambda: sdk(plain),
         }
         costs: dict[str, list[float]] = {name: [] for name in readers}
@@ -162,9 +212,10 @@ async def measure(url: str, streams: int, deltas: int, rounds: int) -> None:
                 costs[name].append(await cost(read, streams, deltas))
         for name, measured in costs.items():
             ratio = statistics.median(a / b for a, b in zip(measured, costs["aiohttp and json"], strict=True))
-            print(f"  {name:<18} {statistics.median(measured):7.1f} µs per word   {ratio:4.1f} × the floor")
+            print(f"  {name:<24} {statistics.median(measured):7.1f} µs per word   {ratio:4.1f} × the floor")
     await backend.close()
     await chat.close()
+    await assistants.close()
     await over_aiohttp.close()
     await plain.close()
 

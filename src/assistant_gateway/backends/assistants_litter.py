@@ -32,9 +32,15 @@ class Litter:
         """Have a run ended; without its id, the one that keeps the thread busy."""
         self._begin(self._cancel(thread, run), "assistants:cancel")
 
-    def remove(self, thread: str, *, run: str = "", files: Sequence[str] = ()) -> None:
-        """Have a thread forgotten (an empty id: none), with the run that waits in it and its pictures."""
-        self._begin(self._remove(thread, run, files), "assistants:remove")
+    def remove(self, thread: str, *, run: str = "", busy: bool = False, files: Sequence[str] = ()) -> None:
+        """
+        Have a thread forgotten (an empty id: none), and its pictures.
+
+        Args:
+            run: A run in it that may not be over.
+            busy: There may be one, whatever its id.
+        """
+        self._begin(self._remove(thread, run, busy, files), "assistants:remove")
 
     async def close(self) -> None:
         """Wait a moment for what is under way."""
@@ -50,7 +56,7 @@ class Litter:
                 async with asyncio.timeout(PATIENCE):
                     await work
             except TimeoutError:
-                self._log.warning("remote.left_behind", reason="the provider did not answer")
+                self._log.warning("remote_thread.left_behind", reason="the provider did not answer")
 
         task = asyncio.create_task(within_limits(), name=name)
         self._tasks.add(task)
@@ -61,13 +67,13 @@ class Litter:
             live = run or await self._wire.live_run(thread)
             if live:
                 await self._wire.cancel(thread, live)
-                self._log.info("remote.run_cancelled", remote_run=live)
+                self._log.info("remote_run.cancelled", remote_run=live)
 
         await self._try(cancel)
 
-    async def _remove(self, thread: str, run: str, files: Sequence[str]) -> None:
-        if run:
-            await self._try(lambda: self._wire.cancel(thread, run))
+    async def _remove(self, thread: str, run: str, busy: bool, files: Sequence[str]) -> None:
+        if run or busy:
+            await self._cancel(thread, run)
         if thread:
             await self._try(lambda: self._wire.remove_thread(thread))
         for file in files:
@@ -81,6 +87,6 @@ class Litter:
             await what()
         except Refusal as refusal:
             # It is gone or over already, or the server has no such verb.
-            self._log.debug("remote.refused", status=refusal.status)
+            self._log.debug("remote_thread.refused", status=refusal.status)
         except BackendError as error:
-            self._log.warning("remote.left_behind", reason=str(error))
+            self._log.warning("remote_thread.left_behind", reason=str(error))

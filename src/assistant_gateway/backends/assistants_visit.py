@@ -124,10 +124,12 @@ class Visit:
                 old = self._memory
                 self._litter.remove(old.thread, run=old.run, files=old.files)
             return
+        goes_on = self._asked and not self._ladder.over
         if self._is_new:
-            self._litter.remove(self._thread, run=self._ladder.run, files=self._uploaded)
+            run = self._ladder.run if goes_on else ""
+            self._litter.remove(self._thread, run=run, busy=goes_on, files=self._uploaded)
             return
-        if self._asked and not self._ladder.over:
+        if goes_on:
             self._litter.cancel(self._thread, self._ladder.run)
         if self._uploaded:
             self._litter.remove("", files=self._uploaded)
