@@ -14,6 +14,7 @@ import structlog
 
 from assistant_gateway.adapter import Intake
 from assistant_gateway.errors import NotAllowed
+from assistant_gateway.platforms.shapes import Json, table, tables, text
 from assistant_gateway.values import Command, Conversation, Inbound, Rating, User
 from assistant_gateway_slack import buttons, dialogs
 from assistant_gateway_slack.asides import Aside
@@ -23,7 +24,6 @@ from assistant_gateway_slack.opening import open_dialog
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.said import ADAPTER, ID, TS, is_direct, topic_of
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, table, tables, text
 from assistant_gateway_slack.web import Web
 
 OURS = frozenset({buttons.STOP, buttons.REGENERATE, buttons.FEEDBACK})
@@ -151,12 +151,16 @@ def _values(element: Json) -> list[object]:
 
 
 def _again(payload: Json, action: Json, where: Conversation, user: User) -> Inbound:
-    """The click as a message: it has an id of its own, and its answer is younger than the click."""
+    """
+    The click as a message, whose answer is younger than the click.
+
+    Its id is the answer's: an answer is given again once, however often and by whomever it is clicked.
+    """
     at = text(action.get("action_ts"))
     at = at if TS.fullmatch(at) else text(table(payload.get("message")).get("ts"))
     return Inbound(
         conversation=where,
-        message_id=f"{where.channel}:{text(table(payload.get('message')).get('ts'))}:{at}",
+        message_id=f"{where.channel}:again:{text(action.get('value'))}",
         user=user,
         text="",
         reply_to={"ts": at, "team": text(table(payload.get("user")).get("team_id"))},

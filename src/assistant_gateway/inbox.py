@@ -223,10 +223,11 @@ class Inbox:
 
     async def _retry(self, inbound: Inbound, routed: Routed, run_id: str) -> str:
         where = inbound.conversation
-        if await self._store.find_message(where.adapter, where.tenant, inbound.message_id) is None:
+        known = await self._store.find_message(where.adapter, where.tenant, inbound.message_id)
+        if known is None or known.state.is_final:
             refusal = commands.no_retry(await self._store.standing(routed.lane), run_id)
-            if refusal:
-                return refusal
+            if refusal or known is not None:
+                return refusal or commands.OUTDATED
         receipt = await self._accept_in_time(inbound, routed, run_id=run_id)
         return commands.RETRYING if receipt.message is not None else receipt.reason
 
