@@ -100,7 +100,13 @@ def _schemas() -> JsonObject:
             "type": "array",
             "items": _object({"title": _STRING, "url": {"type": ["string", "null"]}}),
             "description": "The sources that the answer names, untrusted; missing where it names none",
-        }
+        },
+        "notices": {
+            "type": "array",
+            "items": _STRING,
+            "description": "What the gateway says beside the answer: that a budget runs low, that the text "
+            "was cut; missing where it says nothing",
+        },
     }
     state: JsonObject = {"type": "string", "enum": list(STATES)}
     file: dict[str, JsonValue] = {
