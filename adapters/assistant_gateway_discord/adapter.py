@@ -15,6 +15,7 @@ import structlog
 
 from assistant_gateway.adapter import Budget, CallKind, Content, Finding, Intake, Limits, Notes
 from assistant_gateway.errors import AdapterError, RateLimited, StoreError
+from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import ReplyTarget
 from assistant_gateway_discord.asides import Asides
 from assistant_gateway_discord.budgets import budgets
@@ -35,7 +36,7 @@ from assistant_gateway_discord.posts import Posts
 from assistant_gateway_discord.queues import Changed, Created, Deleted, Event, Gap, Queues
 from assistant_gateway_discord.said import ADAPTER
 from assistant_gateway_discord.settings import DiscordSettings
-from assistant_gateway_discord.shapes import Json, snowflake, snowflakes
+from assistant_gateway_discord.shapes import snowflake, snowflakes
 from assistant_gateway_discord.targets import PostId
 from assistant_gateway_discord.uploads import note, uploads
 from assistant_gateway_discord.web import TIMEOUT, Upload, Web

@@ -16,11 +16,12 @@ import structlog
 
 from assistant_gateway.adapter import Notes
 from assistant_gateway.errors import AdapterError, Forbidden, PostGone, RateLimited, StoreError
+from assistant_gateway.platforms.shapes import table
 from assistant_gateway.values import Conversation, JsonObject, ReplyTarget
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.drafts import reply_to, small
 from assistant_gateway_discord.echoes import nonce
-from assistant_gateway_discord.shapes import born, older, snowflake, table
+from assistant_gateway_discord.shapes import born, older, snowflake
 from assistant_gateway_discord.web import Web
 
 SCOPE = "discord:waiting"

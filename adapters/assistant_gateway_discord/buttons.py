@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from assistant_gateway.adapter import Control
+from assistant_gateway.platforms.shapes import Json, tables, text
 from assistant_gateway.values import JsonObject
-from assistant_gateway_discord.shapes import Json, tables, text
 
 _ID = re.compile(r"ag:(\w{1,16}):([\w.-]{1,60})(?::([a-z2-7]{1,25}))?", re.ASCII)
 ACTION_ROW, BUTTON, TEXT_INPUT = 1, 2, 4

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from assistant_gateway.adapter import Finding
 from assistant_gateway.errors import AdapterError
+from assistant_gateway.platforms.shapes import number, table
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.faults import Unauthorised
 from assistant_gateway_discord.identity import Identity
 from assistant_gateway_discord.invite import invite
 from assistant_gateway_discord.settings import DiscordSettings
-from assistant_gateway_discord.shapes import number, table
 from assistant_gateway_discord.web import Web
 
 FEW = 50  # sessions of a day

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from assistant_gateway.platforms.shapes import Json, table, tables
 from assistant_gateway.values import Command, JsonObject, JsonValue
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.identity import Identity
-from assistant_gateway_discord.shapes import Json, table, tables
 from assistant_gateway_discord.web import Web
 
 ASK = "ask"

@@ -12,10 +12,11 @@ import structlog
 
 from assistant_gateway.adapter import Intake
 from assistant_gateway.errors import AdapterError, RateLimited
+from assistant_gateway.platforms.shapes import Json, table, tables
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.identity import Identity
 from assistant_gateway_discord.said import ADAPTER, FORWARD, Said, name_of
-from assistant_gateway_discord.shapes import Json, snowflake, table, tables
+from assistant_gateway_discord.shapes import snowflake
 from assistant_gateway_discord.web import Web
 from assistant_gateway_discord.words import quotation, readable_content
 

@@ -16,6 +16,7 @@ import structlog
 
 from assistant_gateway.adapter import Intake, Notes, Receipt, Verdict
 from assistant_gateway.errors import StoreError, StoreUnavailable
+from assistant_gateway.platforms.shapes import Json, table, tables, text
 from assistant_gateway.values import Command, Conversation, Inbound, JsonObject, Rating
 from assistant_gateway_discord import targets
 from assistant_gateway_discord.allowed import Allowed
@@ -29,7 +30,7 @@ from assistant_gateway_discord.drafts import private
 from assistant_gateway_discord.interactions import COMMAND, COMPONENT, FORM, Interaction
 from assistant_gateway_discord.said import name_of
 from assistant_gateway_discord.settings import DiscordSettings
-from assistant_gateway_discord.shapes import Json, born, snowflake, table, tables, text
+from assistant_gateway_discord.shapes import born, snowflake
 from assistant_gateway_discord.web import Web
 from assistant_gateway_discord.words import quotation, readable_content
 

@@ -16,8 +16,9 @@ import structlog
 
 from assistant_gateway.adapter import Notes
 from assistant_gateway.errors import StoreError
+from assistant_gateway.platforms.shapes import number
 from assistant_gateway.values import JsonObject
-from assistant_gateway_discord.shapes import number, older, snowflake
+from assistant_gateway_discord.shapes import older, snowflake
 
 SCOPE = "discord:heard"
 MOST = 5_000  # conversations; the ones that were heard of longest ago are forgotten

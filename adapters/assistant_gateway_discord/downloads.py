@@ -14,8 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 import aiohttp
 import structlog
 
+from assistant_gateway.platforms.shapes import Json, number, text
 from assistant_gateway.values import Attachment
-from assistant_gateway_discord.shapes import Json, number, text
 from assistant_gateway_discord.web import Web
 
 HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})

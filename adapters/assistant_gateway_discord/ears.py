@@ -17,6 +17,7 @@ import structlog
 
 from assistant_gateway.adapter import Intake, Verdict
 from assistant_gateway.errors import Forbidden, RateLimited
+from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import Inbound, User
 from assistant_gateway_discord import targets
 from assistant_gateway_discord.allowed import Allowed
@@ -34,7 +35,7 @@ from assistant_gateway_discord.places import Place, Places
 from assistant_gateway_discord.queues import Changed, Created, Deleted, Event, Gap
 from assistant_gateway_discord.said import ADAPTER, DIRECT, Echo, Ignored, Said, judge
 from assistant_gateway_discord.settings import DiscordSettings
-from assistant_gateway_discord.shapes import Json, born, older, snowflake
+from assistant_gateway_discord.shapes import born, older, snowflake
 from assistant_gateway_discord.web import Web
 from assistant_gateway_discord.words import readable
 

@@ -18,8 +18,8 @@ from assistant_gateway.errors import (
     RateLimited,
     TooLong,
 )
+from assistant_gateway.platforms.shapes import Json, number, table, tables, text
 from assistant_gateway_discord.routes import BOT, Route
-from assistant_gateway_discord.shapes import Json, number, table, tables, text
 
 PAUSE = 5.0  # seconds, where Discord limits our rate and does not say for how long
 

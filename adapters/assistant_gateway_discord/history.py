@@ -6,8 +6,9 @@ developers/resources/message.mdx, "Get Channel Messages", 2026-08-06.
 
 from __future__ import annotations
 
+from assistant_gateway.platforms.shapes import Json
 from assistant_gateway_discord import routes
-from assistant_gateway_discord.shapes import Json, older, snowflake
+from assistant_gateway_discord.shapes import older, snowflake
 from assistant_gateway_discord.web import Web
 
 PAGE = 100  # messages

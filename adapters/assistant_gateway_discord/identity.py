@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assistant_gateway_discord.shapes import Json, number, snowflake, table, text
+from assistant_gateway.platforms.shapes import Json, number, table, text
+from assistant_gateway_discord.shapes import snowflake
 
 # developers/resources/application.mdx, "Application Flags", 2026-08-06: with and without Discord's approval.
 MESSAGE_CONTENT = 1 << 18 | 1 << 19

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from assistant_gateway.platforms.shapes import Json, number, table, tables, text
 from assistant_gateway.values import User
 from assistant_gateway_discord.places import Place, place
 from assistant_gateway_discord.said import name_of
-from assistant_gateway_discord.shapes import Json, number, snowflake, snowflakes, table, tables, text
+from assistant_gateway_discord.shapes import snowflake, snowflakes
 from assistant_gateway_discord.targets import LIFE, Token
 
 COMMAND, COMPONENT, FORM = 2, 3, 5  # kinds of interactions

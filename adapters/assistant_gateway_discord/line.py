@@ -19,12 +19,12 @@ import structlog
 from pydantic import SecretStr
 
 from assistant_gateway.errors import AdapterError, RateLimited
+from assistant_gateway.platforms.shapes import Json, number, table, text
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.client import client_for
 from assistant_gateway_discord.faults import Unauthorised
 from assistant_gateway_discord.identity import Identity
 from assistant_gateway_discord.places import HAS_THREADS, Place
-from assistant_gateway_discord.shapes import Json, number, table, text
 from assistant_gateway_discord.web import Web
 
 # The third also in bulk: MESSAGE_DELETE_BULK begins alike.

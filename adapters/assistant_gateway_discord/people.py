@@ -7,9 +7,10 @@ from dataclasses import replace
 import structlog
 
 from assistant_gateway.errors import AdapterError, Forbidden, RateLimited
+from assistant_gateway.platforms.shapes import table
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.said import Said, name_of
-from assistant_gateway_discord.shapes import snowflakes, table
+from assistant_gateway_discord.shapes import snowflakes
 from assistant_gateway_discord.web import Web
 
 

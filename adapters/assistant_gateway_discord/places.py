@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from assistant_gateway.errors import AdapterError, Forbidden, RateLimited
+from assistant_gateway.platforms.shapes import Json, number
 from assistant_gateway.values import Conversation
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.said import ADAPTER, DIRECT
-from assistant_gateway_discord.shapes import Json, number, snowflake
+from assistant_gateway_discord.shapes import snowflake
 from assistant_gateway_discord.web import Web
 
 KEPT = 10_000  # channels

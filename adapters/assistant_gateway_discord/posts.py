@@ -16,6 +16,7 @@ import structlog
 
 from assistant_gateway.adapter import CallKind, Content
 from assistant_gateway.errors import AdapterError, Forbidden, OutcomeUnknown, PostGone, RateLimited
+from assistant_gateway.platforms.shapes import Json, number, table, text
 from assistant_gateway.values import JsonValue, ReplyTarget
 from assistant_gateway_discord import routes, targets
 from assistant_gateway_discord.buttons import marks
@@ -24,7 +25,7 @@ from assistant_gateway_discord.echoes import Echoes, nonce
 from assistant_gateway_discord.faults import Archived, NoHistory, ThreadThere, TokenEnded
 from assistant_gateway_discord.history import History
 from assistant_gateway_discord.routes import Route
-from assistant_gateway_discord.shapes import Json, number, snowflake, table, text
+from assistant_gateway_discord.shapes import snowflake
 from assistant_gateway_discord.targets import PostId
 from assistant_gateway_discord.web import Upload, Web
 

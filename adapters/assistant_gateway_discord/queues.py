@@ -16,7 +16,7 @@ from typing import TypeAlias
 import structlog
 
 from assistant_gateway.errors import AdapterError, RateLimited, StoreUnavailable
-from assistant_gateway_discord.shapes import Json
+from assistant_gateway.platforms.shapes import Json
 
 MOST = 500  # events of one channel that wait
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0  # seconds between two tries

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from assistant_gateway.platforms.shapes import Json, number, table, tables, text
 from assistant_gateway_discord.identity import Identity
-from assistant_gateway_discord.shapes import Json, moment, number, snowflake, snowflakes, table, tables, text
+from assistant_gateway_discord.shapes import moment, snowflake, snowflakes
 
 ADAPTER = "discord"
 DIRECT = "@me"  # the tenant of direct messages

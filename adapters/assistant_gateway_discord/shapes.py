@@ -1,36 +1,14 @@
-"""JSON that somebody else wrote: looked at member by member, never trusted to have a shape."""
+"""What Discord writes in its own way: ids, which tell when a thing was made, and timestamps."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
 
-Json: TypeAlias = Mapping[str, object]
+from assistant_gateway.platforms.shapes import text
 
 EPOCH = 1_420_070_400_000  # milliseconds: developers/reference.mdx, "Snowflakes", 2026-08-06
 _ID = re.compile(r"[0-9]{1,20}", re.ASCII)
-
-
-def text(value: object) -> str:
-    """*value* where it is a text, else an empty one."""
-    return value if isinstance(value, str) else ""
-
-
-def table(value: object) -> Json:
-    """*value* where it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def tables(value: object) -> list[Json]:
-    """The objects in *value* where it is a list."""
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def number(value: object) -> int:
-    """*value* where it is a whole number that is not negative, else 0."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def snowflake(value: object) -> str:

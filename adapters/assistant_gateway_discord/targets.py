@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from assistant_gateway.platforms.shapes import number, text
 from assistant_gateway.values import JsonObject, ReplyTarget
-from assistant_gateway_discord.shapes import number, snowflake, text
+from assistant_gateway_discord.shapes import snowflake
 
 LIFE = 900.0  # seconds that an interaction's token is good: developers/interactions, 2026-08-06
 MARGIN = 45.0  # seconds before its end that it is not used any more

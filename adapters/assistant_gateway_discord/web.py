@@ -19,12 +19,12 @@ import aiohttp
 from pydantic import SecretStr
 
 from assistant_gateway.errors import AdapterError, OutcomeUnknown, RateLimited
+from assistant_gateway.platforms.shapes import Json, table, tables
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.buckets import Buckets, Guard
 from assistant_gateway_discord.faults import Unauthorised, is_global, meaning, pause
 from assistant_gateway_discord.identity import Identity, identity
 from assistant_gateway_discord.routes import Route
-from assistant_gateway_discord.shapes import Json, table, tables
 
 REVOKED = 60.0  # seconds in which a token that was refused is not shown again
 TIMEOUT = 30.0  # seconds for one call

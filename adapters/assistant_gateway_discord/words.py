@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from assistant_gateway.platforms.shapes import Json, tables, text
 from assistant_gateway_discord.markup import quoted
-from assistant_gateway_discord.shapes import Json, tables, text
 
 LONGEST_QUOTE = 1500  # characters of a message that is quoted
 _TOKEN = re.compile(

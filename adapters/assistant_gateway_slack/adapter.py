@@ -26,6 +26,7 @@ from assistant_gateway.adapter import (
     StreamLimits,
 )
 from assistant_gateway.errors import AdapterError, ConfigError, StreamRefused
+from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import Conversation, JsonObject, ReplyTarget
 from assistant_gateway_slack.api import TIMEOUT, Api
 from assistant_gateway_slack.asides import Aside
@@ -43,7 +44,6 @@ from assistant_gateway_slack.routes import Routes
 from assistant_gateway_slack.said import ADAPTER
 from assistant_gateway_slack.sessions import Sessions
 from assistant_gateway_slack.settings import VARIABLES, SlackSettings
-from assistant_gateway_slack.shapes import Json
 from assistant_gateway_slack.sockets import Socket
 from assistant_gateway_slack.streams import LASTING
 from assistant_gateway_slack.streams import limits as stream_limits

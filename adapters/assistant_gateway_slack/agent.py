@@ -14,6 +14,7 @@ import structlog
 
 from assistant_gateway.adapter import Intake
 from assistant_gateway.errors import NotAllowed
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway.values import Conversation
 from assistant_gateway_slack.asides import Aside
 from assistant_gateway_slack.identity import Identity
@@ -21,7 +22,6 @@ from assistant_gateway_slack.people import People
 from assistant_gateway_slack.said import ADAPTER, ID, TS, is_direct, is_ours
 from assistant_gateway_slack.sessions import Sessions
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, table, text
 
 LOOKING = 5_000  # people whose newest look is remembered
 EVENTS = frozenset(

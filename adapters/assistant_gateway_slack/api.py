@@ -19,9 +19,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from assistant_gateway.errors import AdapterError, OutcomeUnknown, RateLimited
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway.values import JsonObject, JsonValue
 from assistant_gateway_slack.faults import meaning
-from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.waits import Waits
 
 TIMEOUT = 30.0  # seconds for one call

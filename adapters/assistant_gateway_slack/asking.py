@@ -15,12 +15,12 @@ import structlog
 
 from assistant_gateway.adapter import Intake, Verdict
 from assistant_gateway.errors import AdapterError, Forbidden, NotAllowed, StoreUnavailable
+from assistant_gateway.platforms.shapes import text
 from assistant_gateway.values import Command, Conversation, Inbound, JsonObject, User
 from assistant_gateway_slack.asides import ahead, refusal
 from assistant_gateway_slack.markup import FLAGS, summary
 from assistant_gateway_slack.said import ADAPTER
 from assistant_gateway_slack.sessions import titled
-from assistant_gateway_slack.shapes import text
 from assistant_gateway_slack.turns import Turns
 from assistant_gateway_slack.web import Web
 

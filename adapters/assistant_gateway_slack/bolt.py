@@ -20,10 +20,10 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import JsonObject
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.markup import inert
-from assistant_gateway_slack.shapes import Json
 
 NO_COMMANDS = "I do not know that command. Mention me, or write me a direct message."
 EVERYTHING = re.compile("")

@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway.values import JsonObject
-from assistant_gateway_slack.shapes import Json, table, text
 
 COMMENT = "assistant_comment"
 ASK = "assistant_ask"  # also the message shortcut that opens it

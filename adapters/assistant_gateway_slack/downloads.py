@@ -16,8 +16,8 @@ import aiohttp
 import structlog
 
 from assistant_gateway.errors import AdapterError
+from assistant_gateway.platforms.shapes import Json, number, table, text
 from assistant_gateway.values import Attachment
-from assistant_gateway_slack.shapes import Json, number, table, text
 from assistant_gateway_slack.web import Web
 
 HOSTS = frozenset({"files.slack.com", "slack-files.com"})

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from assistant_gateway.errors import AdapterError
+from assistant_gateway.platforms.shapes import Json, table, tables, text
 from assistant_gateway_slack.history import History, Unread
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.markup import mentioned, readable
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.said import SPOKEN, Said
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, table, tables, text
 
 PATIENCE = 1.2  # seconds that a message waits for the thread, of the 3 in which Slack wants its answer
 MESSAGE_LENGTH = 2_000  # characters of one earlier message

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import structlog
 
 from assistant_gateway.adapter import Intake, Receipt, Verdict
+from assistant_gateway.platforms.shapes import Json, text
 from assistant_gateway.values import Conversation, Inbound
 from assistant_gateway_slack.asides import Aside, ahead, refusal
 from assistant_gateway_slack.downloads import Downloads
@@ -26,7 +27,6 @@ from assistant_gateway_slack.people import People, as_user
 from assistant_gateway_slack.said import ADAPTER, Deleted, Echo, Edited, Ignored, Said, judge
 from assistant_gateway_slack.sessions import titled
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, text
 from assistant_gateway_slack.turns import Turns
 
 LOOPS_KEPT = 10_000  # conversations in which bots spoke

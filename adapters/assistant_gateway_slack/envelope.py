@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from assistant_gateway.platforms.shapes import Json, number, table, tables, text
 from assistant_gateway_slack.installations import Installation
-from assistant_gateway_slack.shapes import Json, number, table, tables, text
 
 ENDS = frozenset({"app_uninstalled", "tokens_revoked"})  # events: docs.slack.dev, 2026-09-14
 

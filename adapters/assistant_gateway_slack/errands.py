@@ -17,8 +17,8 @@ from typing import TypeAlias
 import structlog
 
 from assistant_gateway.errors import AdapterError, RateLimited
+from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import Conversation, JsonObject
-from assistant_gateway_slack.shapes import Json
 
 Call: TypeAlias = Callable[[str, str, JsonObject], Awaitable[Json]]
 """Calls a method with a body in a workspace; raises `AdapterError`."""

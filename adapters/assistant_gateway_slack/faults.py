@@ -25,7 +25,7 @@ from assistant_gateway.errors import (
     TooLong,
     Unmendable,
 )
-from assistant_gateway_slack.shapes import table, text
+from assistant_gateway.platforms.shapes import table, text
 
 PAUSE = 5.0  # seconds, where Slack limits our rate and does not say for how long
 SHORTEST = 1.0  # seconds; Slack counts whole ones, so that 0 of them is a part of one

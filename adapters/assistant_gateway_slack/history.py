@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from assistant_gateway.platforms.shapes import Json, table, tables, text
 from assistant_gateway.values import Conversation
-from assistant_gateway_slack.shapes import Json, table, tables, text
 from assistant_gateway_slack.web import Web
 
 PAGE = 200  # messages

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from assistant_gateway.platforms.shapes import Json, text
 from assistant_gateway.values import JsonObject
-from assistant_gateway_slack.shapes import Json, text
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from aiohttp import web
 
 from assistant_gateway.adapter import Notes
 from assistant_gateway.errors import AdapterError, StoreError
+from assistant_gateway.platforms.shapes import seconds, text
 from assistant_gateway_slack.installations import Installation
 from assistant_gateway_slack.oauth import Granted, OAuth, OrganisationWide
 from assistant_gateway_slack.settings import INSTALL_PATH, REDIRECT_PATH, SlackSettings
-from assistant_gateway_slack.shapes import seconds, text
 from assistant_gateway_slack.vault import Unsealable, Vault
 from assistant_gateway_slack.workspaces import Workspaces
 

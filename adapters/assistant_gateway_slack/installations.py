@@ -14,9 +14,9 @@ import structlog
 from pydantic import SecretStr
 
 from assistant_gateway.adapter import Notes
+from assistant_gateway.platforms.shapes import Json, seconds, table, text
 from assistant_gateway.values import JsonObject
 from assistant_gateway_slack.identity import Identity
-from assistant_gateway_slack.shapes import Json, seconds, table, text
 from assistant_gateway_slack.vault import Unsealable, Vault
 
 SCOPE = "slack:installations"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from assistant_gateway.adapter import Intake
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway_slack import dialogs
 from assistant_gateway_slack.bolt import Acknowledgement
 from assistant_gateway_slack.clicks import Clicks
 from assistant_gateway_slack.identity import Identity
-from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.shortcut import Shortcut
 from assistant_gateway_slack.slash import Slash
 

@@ -17,10 +17,10 @@ import structlog
 from pydantic import SecretStr
 
 from assistant_gateway.errors import AdapterError
+from assistant_gateway.platforms.shapes import Json, number, table, text
 from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.manifest import scopes
 from assistant_gateway_slack.settings import REDIRECT_PATH, SlackSettings
-from assistant_gateway_slack.shapes import Json, number, table, text
 
 _TEAM = re.compile(r"T[A-Z0-9]{1,31}", re.ASCII)
 NO_CODE = "0"  # a code that Slack never gave, to ask whether it knows the client

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import structlog
 
 from assistant_gateway.errors import AdapterError
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway.values import User
 from assistant_gateway_slack.identity import Identity
-from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.web import Web
 
 KEPT = 5000  # people

@@ -11,12 +11,12 @@ import structlog
 
 from assistant_gateway.adapter import Intake
 from assistant_gateway.errors import StoreUnavailable
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway_slack.agent import EVENTS, Agent
 from assistant_gateway_slack.bolt import TAKEN, Acknowledgement, Bolt
 from assistant_gateway_slack.ears import Ears
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.interactions import Interactions
-from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.web import Web
 
 ENDED = frozenset({"app_uninstalled", "tokens_revoked"})

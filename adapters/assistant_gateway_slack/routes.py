@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from pydantic import SecretStr
 
+from assistant_gateway.platforms.shapes import Json
 from assistant_gateway_slack.bolt import Acknowledgement
 from assistant_gateway_slack.settings import PATH
-from assistant_gateway_slack.shapes import Json
 from assistant_gateway_slack.signature import Unverified, verify
 
 CHALLENGE_LENGTH = 200  # characters

@@ -16,10 +16,10 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from assistant_gateway.platforms.shapes import Json, table, tables, text
 from assistant_gateway.values import Conversation
 from assistant_gateway_slack.identity import Identity
 from assistant_gateway_slack.markup import mentions
-from assistant_gateway_slack.shapes import Json, table, tables, text
 
 ADAPTER = "slack"
 EVENT_TYPE = "assistant_gateway_reply"  # of our messages' metadata; letters, digits and _ only

@@ -18,11 +18,11 @@ import structlog
 
 from assistant_gateway.adapter import Intake, Notes
 from assistant_gateway.errors import StoreError
+from assistant_gateway.platforms.shapes import text
 from assistant_gateway.values import Conversation, JsonObject, JsonValue, ReplyTarget
 from assistant_gateway_slack.errands import Call, Errand, Errands
 from assistant_gateway_slack.said import ADAPTER
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import text
 
 SHOWN = {"agent": 1800.0, "assistant": 100.0, "none": 3600.0}  # seconds until it is said again
 OFFERED = 2_000  # places where something was suggested

@@ -13,6 +13,7 @@ import structlog
 
 from assistant_gateway.adapter import Intake
 from assistant_gateway.errors import AdapterError, Forbidden
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway.values import Conversation
 from assistant_gateway_slack import dialogs
 from assistant_gateway_slack.asking import NOT_HERE, Asking, Question
@@ -25,7 +26,6 @@ from assistant_gateway_slack.opening import open_dialog
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.said import ADAPTER, ID, TS, is_direct, topic_of
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.slash import NOT_YOU
 from assistant_gateway_slack.web import Web
 

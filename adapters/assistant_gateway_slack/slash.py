@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from assistant_gateway.adapter import Intake
 from assistant_gateway.errors import NotAllowed, StoreUnavailable
+from assistant_gateway.platforms.shapes import Json, text
 from assistant_gateway.values import Command, Conversation, Inbound, User
 from assistant_gateway_slack.asking import NOT_KEPT, Asking, Question
 from assistant_gateway_slack.bolt import TAKEN, Acknowledgement, privately
@@ -17,7 +18,6 @@ from assistant_gateway_slack.markup import mentioned, readable
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.said import ADAPTER, ID, is_direct
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, text
 
 NOT_YOU = "You are not among the people who may ask here."
 IN_A_THREAD = "In a thread, mention me and write /{word} instead."

@@ -22,9 +22,9 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from assistant_gateway.errors import AdapterError, RateLimited, StoreUnavailable
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.bolt import Acknowledgement
-from assistant_gateway_slack.shapes import Json, table, text
 
 HELLO = 10.0  # seconds until a new connection is greeted
 HEARTBEAT = 10.0  # seconds between pings; half of that without a pong is the end

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 
 from assistant_gateway.adapter import Content, Piece, StreamLimits, Task
 from assistant_gateway.errors import AdapterError, OutcomeUnknown, RateLimited, StreamRefused, TooLong
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway.values import Conversation, JsonObject, JsonValue, ReplyTarget
 from assistant_gateway_slack import buttons
 from assistant_gateway_slack.markup import MARKDOWN_LENGTH, inert_piece
 from assistant_gateway_slack.people import People
 from assistant_gateway_slack.said import EVENT_TYPE
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.web import Web
 
 # Bodies of 10,571 weighted bytes were taken, of 10,821 refused (reported openclaw#143882); a stream ends

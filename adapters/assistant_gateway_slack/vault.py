@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from assistant_gateway.platforms.shapes import Json, table
 from assistant_gateway.values import JsonObject
-from assistant_gateway_slack.shapes import Json, table
 
 
 class Unsealable(Exception):

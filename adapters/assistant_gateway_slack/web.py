@@ -15,11 +15,11 @@ import aiohttp
 from pydantic import SecretStr
 
 from assistant_gateway.errors import AdapterError, Forbidden, RateLimited
+from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import JsonObject
 from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.budgets import scope
 from assistant_gateway_slack.identity import Identity, identity
-from assistant_gateway_slack.shapes import Json
 from assistant_gateway_slack.waits import Waits
 
 # What Slack says of a token that it takes no longer: docs.slack.dev, the errors of auth.test, 2026-08-20.

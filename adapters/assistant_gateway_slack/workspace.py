@@ -21,6 +21,7 @@ from assistant_gateway.errors import (
     RateLimited,
     TooLong,
 )
+from assistant_gateway.platforms.shapes import Json, table, tables, text
 from assistant_gateway.values import Conversation, JsonObject, JsonValue, ReplyTarget
 from assistant_gateway_slack import buttons
 from assistant_gateway_slack.agent import Agent
@@ -39,7 +40,6 @@ from assistant_gateway_slack.people import People
 from assistant_gateway_slack.reception import Reception
 from assistant_gateway_slack.sessions import Sessions
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, table, tables, text
 from assistant_gateway_slack.shortcut import Shortcut
 from assistant_gateway_slack.slash import Slash
 from assistant_gateway_slack.streams import Streams, key_of, keyed

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import structlog
 
 from assistant_gateway.errors import AdapterError, Forbidden, RateLimited, StoreError, StoreUnavailable
+from assistant_gateway.platforms.shapes import Json, table, text
 from assistant_gateway_slack.api import Api
 from assistant_gateway_slack.envelope import ENDS, delivered_for, is_the_end
 from assistant_gateway_slack.identity import Identity
@@ -24,7 +25,6 @@ from assistant_gateway_slack.installations import Installation, Installations
 from assistant_gateway_slack.oauth import OAuth
 from assistant_gateway_slack.rotation import Rotation
 from assistant_gateway_slack.settings import SlackSettings
-from assistant_gateway_slack.shapes import Json, table, text
 from assistant_gateway_slack.vault import Unsealable
 from assistant_gateway_slack.web import ENDED, NOT_INSTALLED, STALE, Web
 from assistant_gateway_slack.workspace import Workspace
