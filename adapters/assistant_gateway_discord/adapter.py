@@ -106,7 +106,7 @@ class DiscordAdapter:
                 self._group = group
                 await self._remember()
                 group.create_task(self._queues.run(), name="discord:queues")
-                group.create_task(self._asides.run(), name="discord:asides")
+                group.create_task(self._asides.run(intake), name="discord:asides")
                 group.create_task(self._flush(), name="discord:cursors")
                 await self._line.run()
         finally:

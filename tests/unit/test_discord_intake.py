@@ -9,7 +9,8 @@ from assistant_gateway.errors import StoreUnavailable
 from assistant_gateway.testing.intake import FakeIntake
 from assistant_gateway.values import Conversation, Inbound
 from assistant_gateway_discord.drafts import SMALL
-from emulators.discord import DiscordEmulator, Message
+from emulators.discord import DiscordEmulator, Fault, Message
+from emulators.discord.faults import CallFault
 from emulators.eventually import eventually
 from fixtures.discord import Desk, MemoryNotes, desk, running
 
@@ -248,6 +249,66 @@ async def test_a_place_in_the_queue_is_taken_away_after_a_restart() -> None:
             await eventually(lambda: not waiting(notes))
 
     assert [] == small(discord, questions[0])
+
+
+async def test_a_place_in_the_queue_goes_although_the_answer_began_before_the_restart_was_over() -> None:
+    """Answered meanwhile, or its answer begun before the notes were read: the next process removes it."""
+    notes = MemoryNotes()
+    async with DiscordEmulator(speed=1000) as discord:
+        async with running(discord, intake=Crowded(), notes=notes) as bot:
+            question = await bot.ask()
+            await eventually(lambda: len(waiting(notes)) == 1 and small(discord, question))
+        await bot.intake.answer(question.id, "Hello")
+        async with running(discord, intake=bot.intake, notes=notes):
+            await eventually(lambda: not waiting(notes))
+
+    assert [] == small(discord, question)
+
+
+async def test_a_note_whose_posting_a_process_did_not_survive_is_found_and_taken_away() -> None:
+    """Posted, and its id never kept: it is found by its words below the question."""
+    notes = MemoryNotes()
+    async with DiscordEmulator(speed=1000) as discord:
+        async with running(discord, intake=Crowded(), notes=notes) as bot:
+            question = await bot.ask()
+            await eventually(lambda: len(waiting(notes)) == 1 and small(discord, question))
+            target = bot.target(question)
+        notes.kept["discord:waiting", question.id] |= {"id": ""}
+        async with running(discord, intake=bot.intake, notes=notes) as bot:
+            await bot.adapter.working(target)
+            await eventually(lambda: not waiting(notes))
+
+    assert [] == small(discord, question)
+
+
+@pytest.mark.parametrize("kind", ["accept_then_drop", "http", "ratelimited"])
+async def test_a_note_is_told_once_and_taken_away_although_calls_fail(kind: CallFault) -> None:
+    """The post and the removal fail once each; one note was told, and it goes."""
+    async with desk(intake=Crowded()) as bot:
+        discord = bot.discord
+        for route in ("POST /channels/*/messages", "DELETE /channels/*"):
+            discord.fault(Fault(kind, route, retry_after=0.1))
+        question = await bot.ask()
+        await discord.until(lambda: small(discord, question))
+
+        await bot.adapter.working(bot.target(question))
+        await eventually(lambda: not waiting(bot.notes))
+
+    assert [] == small(discord, question)
+    assert 1 == len([each for each in discord.world.channels[discord.general].messages.values() if each.app])
+
+
+async def test_where_the_bot_may_not_read_a_note_is_told_all_the_same() -> None:
+    """Without Read Message History nothing can be replied to: "busy" is said below the message."""
+    intake = FakeIntake()
+    intake.verdict = Verdict.BUSY
+    async with desk(intake=intake) as bot:
+        discord = bot.discord
+        discord.fault(Fault("error", "POST /channels/*/messages", status=400, code=160002))
+        message = await discord.say(discord.general, discord.ann, f"{bot.mention} Hello")
+        await discord.until(lambda: small(discord, message))
+
+    assert "Busy" in small(discord, message)[0]
 
 
 def waiting(notes: MemoryNotes) -> list[str]:
