@@ -33,6 +33,8 @@ from assistant_gateway.window import PAGE, Windows, estimate, turns
 AT_ONCE = 2  # summaries under way
 WAITING = 1_000  # threads; one that finds no room is wished for again by its next answer
 SECONDS = 120.0  # for one model call
+REST = 300.0  # seconds without summaries of an assistant whose models made none: each try costs tokens
+SMALLEST = 400  # characters of a window in which a summary has room
 LINE = 4_000  # characters of one item that the model is shown
 WORDS = 400
 INSTRUCTIONS = f"""\
@@ -86,12 +88,15 @@ class Summaries:
         self._watch = watch
         self._wishes: asyncio.Queue[Wish] = asyncio.Queue(WAITING)
         self._threads: set[str] = set()  # whose turn is still to come
+        self._resting: dict[str, float] = {}  # until when, by assistant
         self._log = structlog.get_logger()
 
     def want(self, wish: Wish) -> None:
         """See to a thread soon."""
         settings = self._assistants.get(wish.assistant)
         if settings is None or not settings.summary or wish.thread_id in self._threads:
+            return
+        if asyncio.get_running_loop().time() < self._resting.get(wish.assistant, 0.0):
             return
         if not self._wishes.full():
             self._wishes.put_nowait(wish)
@@ -113,13 +118,19 @@ class Summaries:
             self._threads.discard(wish.thread_id)
             try:
                 await self.summarise(wish)
-            except (BackendError, StoreError, TimeoutError) as error:
+            except (BackendError, TimeoutError) as error:
+                self._rest(wish, str(error) or "it took too long")
+            except StoreError as error:
                 self._log.warning("summary.failed", thread=wish.thread_id, reason=str(error))
             except Exception:
                 # What can't be foreseen must not end the summaries of all other threads.
                 self._log.exception("summary.failed", thread=wish.thread_id)
             finally:
                 self._wishes.task_done()
+
+    def _rest(self, wish: Wish, reason: str) -> None:
+        self._log.warning("summary.failed", thread=wish.thread_id, reason=reason, rest=REST)
+        self._resting[wish.assistant] = asyncio.get_running_loop().time() + REST
 
     async def summarise(self, wish: Wish) -> bool:
         """
@@ -136,14 +147,14 @@ class Summaries:
         leaving = _oldest(await self._behind(wish.thread_id, before, 2 * budget), budget)
         if not leaving:
             return False
-        text = await self._made(wish, settings, _lines(before, leaving, budget))
-        text = text.strip()[: max(1, budget // 4)]
+        text = (await self._made(wish, settings, _lines(before, leaving, budget))).strip()
         if not text:
+            self._rest(wish, "the model said nothing")
             return False
         first, last = leaving[0].seq, leaving[-1].seq
         kept = await self._store.save_summary(
             wish.thread_id,
-            Item(f"summary_{secrets.token_hex(12)}", items.summary(text, covers=last)),
+            Item(f"summary_{secrets.token_hex(12)}", items.summary(text[: budget // 4], covers=last)),
             since=before.covers if before is not None else 0,
             stands_for=[item.seq for item in leaving],
         )
@@ -207,7 +218,7 @@ class Summaries:
 def _oldest(behind: Sequence[Item], budget: int) -> list[Item]:
     """The oldest whole turns, so many that half of the window is free; none before it is nearly full."""
     left = sum(estimate(item.body) for item in behind)
-    if left * 4 <= budget * 3:
+    if left * 4 <= budget * 3 or budget < SMALLEST:
         return []
     at = 0
     for turn in turns([item.body for item in behind])[:-1]:

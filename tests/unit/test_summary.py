@@ -198,14 +198,14 @@ async def test_nobody_waits_for_a_summary(tmp_path: Path) -> None:
 
 
 async def test_answers_go_on_where_summaries_fail(tmp_path: Path) -> None:
-    """The provider refuses each summary: 8 answers are given all the same, and nothing is kept."""
+    """The provider refuses a summary: 8 answers are given all the same; it is not asked for each of them."""
     model = Model(fault=BackendUnavailable("away"))
     async with House(tmp_path, model, assistant=SETTINGS) as house:
         message = await talk(house, 8)
 
         assert None is await house.store.summary(message.thread_id)
 
-    assert (8, 5) == (len(model.answers), len(model.summaries))
+    assert (8, 1) == (len(model.answers), len(model.summaries))
 
 
 async def test_the_next_backend_makes_what_the_first_one_could_not(tmp_path: Path) -> None:
@@ -353,13 +353,30 @@ async def test_a_thread_takes_its_summary_along(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", " \n "])
 async def test_an_empty_summary_is_none(tmp_path: Path, text: str) -> None:
-    """A model that has nothing to say leaves everything as it is."""
+    """A model that has nothing to say leaves everything as it is, and is not asked again at once."""
+    tried: list[int] = []
     model = Model()
     acts = model._acts_of
-    model._script = lambda step: (
-        [*says(text), StepDone()] if step.instructions == INSTRUCTIONS else acts(step)
-    )
+
+    def script(step: Step) -> list[Act]:
+        if step.instructions != INSTRUCTIONS:
+            return acts(step)
+        tried.append(1)
+        return [*says(text), StepDone()]
+
+    model._script = script
     async with House(tmp_path, model, assistant=SETTINGS) as house:
-        message = await talk(house, 5)
+        message = await talk(house, 6)
 
         assert None is await house.store.summary(message.thread_id)
+    assert 1 == len(tried)
+
+
+async def test_a_window_without_room_for_a_summary_has_none(tmp_path: Path) -> None:
+    """With 5,000 characters of instructions in a window of 3,500 no summary is made, and answers go on."""
+    model = Model()
+    settings = {**SETTINGS, "instructions": "Mind! " * 800}
+    async with House(tmp_path, model, assistant=settings) as house:
+        await talk(house, 5)
+
+    assert (5, 0) == (len(model.answers), len(model.summaries))

@@ -463,7 +463,11 @@ class Store(Outbox, Protocol):
         """What the store holds."""
 
     async def sweep(self, *, keys_older_than: float) -> int:
-        """Forget dedupe keys older than this many seconds, where their message is final; how many."""
+        """
+        Forget dedupe keys older than this many seconds, where their message is final; how many.
+
+        And what was noted of budgets (scope ``budget:YYYY-MM-DD``) whose period began 62 days ago or earlier.
+        """
 
 
 __all__ = ["Claim", "Counts", "Effect", "LedgerEntry", "Standing", "Store", "Summary", "Undone", "Used"]

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -65,6 +66,7 @@ from assistant_gateway.values import (
 )
 
 _SWEPT = 1000  # keys forgotten in one write: others must not wait for all of them
+_PERIODS = 62 * ledger.DAY  # seconds; longer than any budget's period
 _NEWEST = 2**63 - 1
 
 
@@ -393,6 +395,8 @@ class SqliteStore:
 
     async def sweep(self, *, keys_older_than: float) -> int:
         before = self._clock() - keys_older_than
+        period = f"budget:{datetime.fromtimestamp(self._clock() - _PERIODS, UTC):%Y-%m-%d}"
+        await self._write(lambda db: db.run("forget_budget_notes", before=period))
         swept = 0
         while n := await self._write(lambda db: db.run("sweep_keys", before=before, limit=_SWEPT)):
             swept += n

@@ -549,6 +549,10 @@ SELECT key, value FROM notes WHERE scope = :scope ORDER BY key;
 -- Forget a small fact.
 DELETE FROM notes WHERE scope = :scope AND key = :key;
 
+-- name: forget_budget_notes
+-- Nobody asks any more what was said in a period that is long over.
+DELETE FROM notes WHERE scope >= 'budget:' AND scope < :before;
+
 -- Outbox
 
 -- name: add_delivery

@@ -220,3 +220,17 @@ class LedgerPromises:
         third = await store.add_note("s", "k", {"run": "r3"})
 
         assert [{"run": "r1"}, {"run": "r1"}, {"run": "r3"}] == [first, second, third]
+
+    async def test_notes_of_periods_long_over_are_forgotten(self, store: Store) -> None:
+        """Of the year 2000 the sweep forgets them; those of a time to come stay, and so do other notes."""
+        for scope in ("budget:2000-01-01", "budget:2999-01-01", "budgeted", "backend:x"):
+            await store.save_note(scope, "k", {"run": "r"})
+
+        await store.sweep(keys_older_than=3600)
+
+        left = [
+            scope
+            for scope in ("budget:2000-01-01", "budget:2999-01-01", "budgeted", "backend:x")
+            if await store.note(scope, "k") is not None
+        ]
+        assert ["budget:2999-01-01", "budgeted", "backend:x"] == left
