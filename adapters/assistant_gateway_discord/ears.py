@@ -17,12 +17,12 @@ import structlog
 
 from assistant_gateway.adapter import Intake, Verdict
 from assistant_gateway.errors import Forbidden, RateLimited
+from assistant_gateway.platforms.bots import BotTurns
 from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import Inbound, User
 from assistant_gateway_discord import targets
 from assistant_gateway_discord.allowed import Allowed
 from assistant_gateway_discord.asides import Aside, Asides
-from assistant_gateway_discord.bots import BotTurns
 from assistant_gateway_discord.context import Context, files_of
 from assistant_gateway_discord.counter import ahead
 from assistant_gateway_discord.cursors import Cursors
@@ -76,7 +76,7 @@ class Ears:
         self._history = History(web)
         self._people = People(web)
         self._context = Context(web)
-        self._bots = BotTurns(settings.max_bot_turns)
+        self._bots: BotTurns[str] = BotTurns(settings.max_bot_turns)
         self._newest_of_us: OrderedDict[str, str] = OrderedDict()
         self._reading = asyncio.Semaphore(READING)
         self._told_of_silence = False
@@ -139,7 +139,7 @@ class Ears:
         if said.is_empty and not (said.direct or mentioned):
             self._tell_of_silence(me)
             return
-        if not self._bots.allow(said):
+        if not self._bots.allow(said.channel, said.id, is_bot=said.is_bot):
             self._log.warning("discord.bot_loop", channel=said.channel, turns=self._settings.max_bot_turns)
             return
         if said.is_voice:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant_gateway.adapter import Intake
+from assistant_gateway.platforms.files import label
 from assistant_gateway.values import FileRef
-from assistant_gateway_discord.downloads import label
 from assistant_gateway_discord.web import Upload
 
 # developers/reference.mdx, "Uploading Files", 2026-08-06.

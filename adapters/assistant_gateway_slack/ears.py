@@ -15,6 +15,7 @@ from collections.abc import Callable
 import structlog
 
 from assistant_gateway.adapter import Intake, Receipt, Verdict
+from assistant_gateway.platforms.bots import BotTurns
 from assistant_gateway.platforms.shapes import Json, text
 from assistant_gateway.values import Conversation, Inbound
 from assistant_gateway_slack.asides import Aside, ahead, refusal
@@ -29,7 +30,6 @@ from assistant_gateway_slack.sessions import titled
 from assistant_gateway_slack.settings import SlackSettings
 from assistant_gateway_slack.turns import Turns
 
-LOOPS_KEPT = 10_000  # conversations in which bots spoke
 NAMED = 20  # people of one message whose names are asked for
 
 
@@ -60,7 +60,7 @@ class Ears:
         self._tell = tell
         self._looking_at = looking_at
         self._turns: Turns[Conversation] = Turns()
-        self._bots = BotTurns(settings.max_bot_turns)
+        self._bots: BotTurns[Conversation] = BotTurns(settings.max_bot_turns)
         self._told: OrderedDict[str, None] = OrderedDict()
         self._log = structlog.get_logger()
 
@@ -93,7 +93,7 @@ class Ears:
     async def _accept(self, said: Said, me: Identity, intake: Intake) -> None:
         if not await self._is_for_us(said, intake):
             return
-        if not self._bots.allow(said):
+        if not self._bots.allow(said.conversation, said.message_id, is_bot=said.is_bot):
             self._log.warning("slack.bot_loop", channel=said.channel, turns=self._settings.max_bot_turns)
             return
         if await intake.message(ADAPTER, said.team, said.message_id) is not None:
@@ -173,32 +173,3 @@ class Ears:
         while len(self._told) > 1000:
             self._told.popitem(last=False)
         self._tell(Aside(said.conversation, said.user, refusal(receipt)))
-
-
-class BotTurns:
-    """
-    Ends talks of bots with each other: so many messages of bots in a row are answered, and no more.
-
-    A person's word begins a new count. A repetition counts once.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._rows: OrderedDict[Conversation, list[str]] = OrderedDict()
-
-    def allow(self, said: Said) -> bool:
-        """Whether a message is still answered."""
-        where = said.conversation
-        if not said.is_bot:
-            self._rows.pop(where, None)
-            return True
-        row = self._rows.setdefault(where, [])
-        self._rows.move_to_end(where)
-        while len(self._rows) > LOOPS_KEPT:
-            self._rows.popitem(last=False)
-        if said.message_id in row:
-            return True
-        if len(row) >= self._most:
-            return False
-        row.append(said.message_id)
-        return True

@@ -15,9 +15,9 @@ import structlog
 
 from assistant_gateway.adapter import Intake
 from assistant_gateway.errors import AdapterError, RateLimited
+from assistant_gateway.platforms.files import label
 from assistant_gateway.platforms.shapes import Json, tables, text
 from assistant_gateway.values import Conversation, FileRef, JsonValue
-from assistant_gateway_slack.downloads import label
 from assistant_gateway_slack.history import History
 from assistant_gateway_slack.web import Web
 

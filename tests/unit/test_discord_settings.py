@@ -15,7 +15,7 @@ from assistant_gateway_discord import plugin, routes
 from assistant_gateway_discord.adapter import DiscordAdapter
 from assistant_gateway_discord.buckets import INVALID_MOST, INVALID_WINDOW, Buckets, Guard
 from assistant_gateway_discord.buttons import Press, custom_id, read
-from assistant_gateway_discord.downloads import may_be_asked
+from assistant_gateway_discord.downloads import HOSTS
 from assistant_gateway_discord.echoes import nonce
 from assistant_gateway_discord.faults import Unauthorised
 from assistant_gateway_discord.invite import application_of
@@ -274,7 +274,7 @@ def test_the_names_of_budgets_hold_no_secret() -> None:
 )
 def test_files_are_fetched_from_discord_alone(url: str, may: bool) -> None:
     """Only over TLS, only from its two hosts, never with a login."""
-    assert may is may_be_asked(url, "https://discord.com/api/v10")
+    assert may is HOSTS.may_be_asked(url, "https://discord.com/api/v10")
 
 
 def test_custom_ids_fit_and_come_back() -> None:

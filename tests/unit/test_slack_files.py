@@ -9,8 +9,9 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from assistant_gateway.platforms.files import label
 from assistant_gateway_slack.api import Api
-from assistant_gateway_slack.downloads import Downloads, label, may_be_asked
+from assistant_gateway_slack.downloads import HOSTS, Downloads
 from assistant_gateway_slack.web import Web
 from emulators.eventually import eventually
 from emulators.slack import SCOPES
@@ -116,8 +117,8 @@ async def test_at_slack_only_its_file_hosts_are_asked() -> None:
         "https://slack.com/a",
     ]
 
-    assert [True] * 2 == [may_be_asked(url, api) for url in good]
-    assert [False] * 6 == [may_be_asked(url, api) for url in bad]
+    assert [True] * 2 == [HOSTS.may_be_asked(url, api) for url in good]
+    assert [False] * 6 == [HOSTS.may_be_asked(url, api) for url in bad]
 
 
 async def test_a_size_that_lies_is_cut_while_it_comes() -> None:
