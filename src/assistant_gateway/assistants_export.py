@@ -18,7 +18,7 @@ from pathlib import Path
 
 from assistant_gateway import items
 from assistant_gateway.errors import GatewayError
-from assistant_gateway.transfer import Carried
+from assistant_gateway.transfer import LATEST, Carried
 from assistant_gateway.values import FileRef, Item, JsonValue, Lane, Thread
 
 ADAPTER = "python"  # where a thread is kept whose place on a platform nobody has told
@@ -50,10 +50,12 @@ def threads(text: str, *, places: Mapping[str, Place], files: Path | None = None
     Raises:
         NoExport: It holds something else.
     """
-    messages: dict[str, list[Mapping[str, JsonValue]]] = defaultdict(list)
+    messages: dict[str, dict[str, Mapping[str, JsonValue]]] = defaultdict(dict)
     for message in _messages(text):
-        messages[str(message["thread_id"])].append(message)
-    for id, found in messages.items():
+        # Pages that were asked for while people spoke have some messages twice.
+        messages[str(message["thread_id"])].setdefault(str(message["id"]), message)
+    for id, by_id in messages.items():
+        found = list(by_id.values())
         # The API lists the newest first unless asked otherwise, and tells no fractions of a second.
         first, last = _seconds(found[0]), _seconds(found[-1])
         if first > last or (first == last and found[0]["role"] == "assistant"):
@@ -129,6 +131,8 @@ def _messages(text: str) -> Iterator[Mapping[str, JsonValue]]:
         documents = [(1, json.loads(text))]
     except json.JSONDecodeError:
         documents = list(_by_line(text))
+    except RecursionError as error:
+        raise NoExport("it is nested too deeply") from error
     for line, document in documents:
         for found in _within(document):
             if not isinstance(found.get("id"), str) or not isinstance(found.get("thread_id"), str):
@@ -162,7 +166,7 @@ def _within(document: object) -> Iterator[Mapping[str, JsonValue]]:
 
 def _seconds(message: Mapping[str, JsonValue]) -> float:
     created = message.get("created_at")
-    return float(created) if isinstance(created, int | float) else 0.0
+    return float(created) if isinstance(created, int | float) and 0 <= created <= LATEST else 0.0
 
 
 def _list(value: JsonValue) -> Iterable[Mapping[str, JsonValue]]:

@@ -11,6 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from assistant_gateway.values import FileRef, FunctionCall, JsonObject, JsonValue
 
+_MEMBERS: Mapping[str, Mapping[str, type]] = {
+    "message": {"role": str},
+    "function_call": {"call_id": str, "name": str, "arguments": str},
+    "function_call_output": {"call_id": str, "output": str},
+    "file": {"file_id": str, "filename": str, "content_type": str, "size": int},
+    "summary": {"text": str, "covers": int},
+}
+
 
 def user_message(text: str, files: Sequence[FileRef] = (), *, sender: str = "") -> JsonObject:
     """A message of a person; *sender* is a label that tells people of one thread apart."""
@@ -115,6 +123,12 @@ def logs_of(body: JsonObject) -> str:
         if isinstance(output, dict) and isinstance(output.get("logs"), str)
     ]
     return "\n".join(logs)
+
+
+def missing(body: JsonObject) -> str:
+    """The first member that the gateway can't read such an item without; empty where all are there."""
+    wanted = {"type": str, **_MEMBERS.get(kind(body), {})}
+    return next((name for name, its in wanted.items() if not isinstance(body.get(name), its)), "")
 
 
 def kind(body: JsonObject) -> str:

@@ -142,7 +142,7 @@ class Runner:
             again = await self._store.retry(claim, run)
             if again is not None:
                 return claim, again
-        asked = None if message.inbound.command or message.refusal else _asked(claim)
+        asked = None if message.inbound.command or message.refusal else _asked(claim, run)
         return claim, await self._store.begin(claim, run, asked)
 
     async def execute(self, claim: Claim, run: Run, handlers: Handlers, stop: Stop) -> Outcome:
@@ -246,12 +246,16 @@ def _refuse_revised(claim: Claim, stop: Stop) -> None:
         raise Revised(f"message {claim.message.id} was changed while it was answered")
 
 
-def _asked(claim: Claim) -> list[Item]:
-    """What people said, as it is put on the thread; a changed question has ids of its own."""
+def _asked(claim: Claim, run: Run) -> list[Item]:
+    """
+    What people said, as it is put on the thread; a changed question has ids of its own.
+
+    The run's id is nowhere else in the world; a message's number may be on a thread that was imported.
+    """
     changed = f".r{claim.message.revision}" if claim.message.revision else ""
     return [
         Item(
-            f"in_{told.id}{changed}",
+            f"{run.id}.in.{told.id}{changed}",
             items.user_message(told.inbound.text, told.files, sender=told.inbound.user.name),
         )
         for told in (*claim.merged, claim.message)

@@ -9,13 +9,14 @@ refused with the number of its line, and a thread is taken in whole or not at al
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Discriminator, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter, ValidationError
 
 from assistant_gateway import items
 from assistant_gateway.errors import GatewayError
@@ -24,17 +25,23 @@ from assistant_gateway.values import FileRef, Item, JsonObject, JsonValue, Lane,
 
 VERSION = 1
 PAGE = 500  # items read at once
+LATEST = 253_402_300_799.0  # epoch seconds: the end of the year 9999
+
+Time: TypeAlias = Annotated[float, Field(ge=0.0, le=LATEST)]
+"""Epoch seconds."""
 
 
-class ThreadLine(BaseModel):
-    """The place and age of a thread; times are epoch seconds."""
-
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ThreadLine(_Strict):
+    """The place and age of a thread; times are epoch seconds."""
 
     type: Literal["thread"]
     version: Literal[1]
-    id: str
-    created_at: float
+    id: str = Field(min_length=1)
+    created_at: Time
     is_current: bool
     adapter: str
     tenant: str
@@ -43,27 +50,23 @@ class ThreadLine(BaseModel):
     member: str = ""
 
 
-class FileLine(BaseModel):
+class FileLine(_Strict):
     """A file that an item of the thread names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     type: Literal["file"]
-    id: str
+    id: str = Field(min_length=1)
     name: str
     content_type: str
-    data: Base64Bytes
+    data: str
 
 
-class ItemLine(BaseModel):
+class ItemLine(_Strict):
     """One entry of the thread, oldest first."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     type: Literal["item"]
-    id: str
+    id: str = Field(min_length=1)
     run_id: str = ""
-    created_at: float = 0.0
+    created_at: Time = 0.0
     body: dict[str, object]
 
 
@@ -139,6 +142,7 @@ def carried(lines: Iterable[str]) -> Iterator[Carried]:
         Unfit: A line is not understood.
     """
     thread: Carried | None = None
+    ids: set[tuple[str, str]] = set()
     for number, text in enumerate(lines, start=1):
         if not text.strip():
             continue
@@ -150,15 +154,20 @@ def carried(lines: Iterable[str]) -> Iterator[Carried]:
             if thread is not None:
                 yield thread
             thread = Carried(_thread(line))
+            ids = set()
         elif thread is None:
             raise Unfit(f"line {number}: a {line.type} before the first thread")
         elif isinstance(line, FileLine):
-            file = FileRef(line.id, line.name, line.content_type, len(line.data))
-            thread.files.append((file, line.data))
-        elif not isinstance(line.body.get("type"), str):
-            raise Unfit(f"line {number}: body.type: an item has a type")
+            try:
+                data = base64.b64decode(line.data, validate=True)
+            except binascii.Error as error:
+                raise Unfit(f"line {number}: file.data: this is no base64") from error
+            thread.files.append((FileRef(line.id, line.name, line.content_type, len(data)), data))
+        elif (line.run_id, line.id) in ids:
+            raise Unfit(f"line {number}: item.id: it is there twice")
         else:
-            body: JsonObject = json.loads(text)["body"]
+            body = _body(text, number)
+            ids.add((line.run_id, line.id))
             thread.items.append(Item(line.id, body, run_id=line.run_id, created_at=line.created_at))
     if thread is not None:
         yield thread
@@ -192,6 +201,18 @@ async def _all_items(store: Store, thread_id: str) -> list[Item]:
     return [item for page in reversed(pages) for item in page]
 
 
+def _body(text: str, number: int) -> JsonObject:
+    """The body of the item in a line, as it stands there: pydantic would change some numbers."""
+    body: JsonObject = json.loads(text)["body"]
+    try:
+        json.dumps(body, allow_nan=False)
+    except ValueError as error:
+        raise Unfit(f"line {number}: body: a number is none") from error
+    if missing := items.missing(body):
+        raise Unfit(f"line {number}: body.{missing}: it is missing, or not what an item has there")
+    return body
+
+
 def _thread(line: ThreadLine) -> Thread:
     lane = Lane(line.adapter, line.tenant, line.channel, line.topic, line.member)
     return Thread(line.id, lane, line.created_at, line.is_current)
@@ -208,4 +229,4 @@ def _why(error: ValidationError) -> str:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
-__all__ = ["Carried", "Unfit", "carried", "lines_of", "take_in"]
+__all__ = ["LATEST", "Carried", "Unfit", "carried", "lines_of", "take_in"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from assistant_gateway import items
 from assistant_gateway.assistants_export import NoExport, Place, threads
 from assistant_gateway.store import Store
 from assistant_gateway.store.connect import open_store
+from assistant_gateway.testing.backend import says
 from assistant_gateway.transfer import Unfit, carried, lines_of, take_in
 from assistant_gateway.values import FileRef, FunctionCall, Item, Lane
+from fixtures.house import House, scripted
 
 THREAD = {
     "type": "thread",
@@ -28,6 +31,11 @@ THREAD = {
     "tenant": "T1",
     "channel": "C1",
 }
+
+
+def line(type: str, **members: object) -> str:
+    """A file's or an item's line."""
+    return json.dumps({"type": type, "id": "i", **members})
 
 
 @pytest.fixture
@@ -105,10 +113,23 @@ def test_whatever_is_said_survives_its_line(text: str, words: list[str]) -> None
             "line 2: item.id: Field required",
         ),
         ([json.dumps({**THREAD, "owner": "me"})], "line 1: thread.owner: Extra inputs"),
+        ([json.dumps({**THREAD, "id": ""})], "line 1: thread.id: String should have at least 1"),
+        ([json.dumps({**THREAD, "created_at": math.nan})], "line 1: thread.created_at: Input should be"),
+        ([json.dumps({**THREAD, "created_at": 1e300})], "line 1: thread.created_at: Input should be"),
+        ([json.dumps(THREAD), line("file", name="", content_type="", data="***")], "line 2: file.data"),
+        (
+            [json.dumps(THREAD), line("item", body={"type": "message", "role": "user", "n": math.inf})],
+            "line 2: body: a number is none",
+        ),
+        (
+            [json.dumps(THREAD), line("item", body={"type": "function_call", "secret": "s"})],
+            "line 2: body.call_id: it is missing",
+        ),
+        ([json.dumps(THREAD), *[line("item", body=items.user_message("secret"))] * 2], "line 3: item.id"),
     ],
 )
 def test_a_line_that_is_not_understood_is_named(lines: list[str], why: str) -> None:
-    """Six ways to be wrong: each is refused with its line and place, and without what was said."""
+    """13 ways to be wrong: each is refused with its line and place, and without what was said."""
     with pytest.raises(Unfit, match=why) as refused:
         list(carried(lines))
 
@@ -199,9 +220,40 @@ def test_a_file_outside_of_the_directory_is_not_read(tmp_path: Path) -> None:
         ('{"a": 1}\nno json', "line 2: this is no JSON"),
         (json.dumps({"object": "thread.message", "id": "m"}), "line 1: a message without id or thread_id"),
         (json.dumps(message("m", 1, "system")), "line 1: the message m has no role user or assistant"),
+        ("[" * 100_000, "it is nested too deeply"),
     ],
 )
 def test_what_is_no_export_is_refused(text: str, why: str) -> None:
-    """Three ways to be wrong, each with its line."""
+    """Four ways to be wrong, each with its line where it has one."""
     with pytest.raises(NoExport, match=why):
         list(threads(text, places={}))
+
+
+@pytest.mark.parametrize("at", [None, True, math.nan, math.inf, int("9" * 400), -1, "1"])
+def test_a_message_without_a_time_is_the_oldest(at: object) -> None:
+    """Seven times that are none: the thread is taken in; of a page that was saved twice, once."""
+    odd = message("m", 0, "user", said("Hi"), created_at=at)
+
+    (told,) = threads(json.dumps([odd, odd]), places={})
+
+    assert ["m"] == [item.id for item in told.items]
+    assert told.thread.created_at in (0.0, 1.0)
+
+
+async def test_the_next_question_finds_its_place_on_an_imported_thread(tmp_path: Path) -> None:
+    """Messages have the same numbers in two new gateways: the 2 questions and 2 answers are on it."""
+    (tmp_path / "here").mkdir()
+    async with House(tmp_path / "here", scripted(lambda step: says("Hello, Bob."))) as here:
+        first = await here.ask("I am Bob.")
+        thread = await here.store.thread(first.thread_id)
+        assert thread is not None
+        lines = [line async for line in lines_of(here.store, thread)]
+    async with House(tmp_path, scripted(lambda step: says("Bob."))) as there:
+        (told,) = carried(lines)
+        await take_in(there.store, told)
+
+        second = await there.ask("Who am I?")
+
+        kept = [items.text_of(body) for body in await there.bodies(second)]
+    assert (first.id, first.thread_id) == (second.id, second.thread_id)
+    assert ["I am Bob.", "Hello, Bob.", "Who am I?", "Bob."] == kept

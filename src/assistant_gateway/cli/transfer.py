@@ -57,6 +57,8 @@ async def import_threads(store: Store, arguments: argparse.Namespace) -> None:
             print(f"{told.thread.id}  {what}")
     except (Unfit, NoExport) as error:
         raise GatewayError(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise GatewayError(f"{path}: this is no UTF-8") from error
 
 
 def _told(path: Path, arguments: argparse.Namespace) -> Iterator[Carried]:
@@ -86,11 +88,11 @@ async def _chosen(store: Store, chosen: Thread | None) -> AsyncIterator[Thread]:
     if chosen is not None:
         yield chosen
         return
-    before: float | None = None
+    before: Thread | None = None
     while page := await store.threads(limit=PAGE, before=before):
         for thread in page:
             yield thread
-        before = page[-1].created_at
+        before = page[-1]
 
 
 def _private(path: Path) -> TextIO:

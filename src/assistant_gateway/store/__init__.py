@@ -391,8 +391,8 @@ class Store(Outbox, Protocol):
     async def thread(self, id: str) -> Thread | None:
         """The thread with this id."""
 
-    async def threads(self, *, limit: int, before: float | None = None, adapter: str = "") -> list[Thread]:
-        """The newest threads."""
+    async def threads(self, *, limit: int, before: Thread | None = None, adapter: str = "") -> list[Thread]:
+        """The newest threads; with *before*, those that come behind it in this order."""
 
     async def items(
         self, thread_id: str, *, before: int | None = None, limit: int = 200, forgotten: bool = False

@@ -291,9 +291,11 @@ class SqliteStore:
         row = await self._read(lambda db: db.one("thread", id=id))
         return None if row is None else rows.thread(row)
 
-    async def threads(self, *, limit: int, before: float | None = None, adapter: str = "") -> list[Thread]:
-        until = math.inf if before is None else before
-        found = await self._read(lambda db: db.all("threads", before=until, adapter=adapter, limit=limit))
+    async def threads(self, *, limit: int, before: Thread | None = None, adapter: str = "") -> list[Thread]:
+        until, id = (math.inf, "") if before is None else (before.created_at, before.id)
+        found = await self._read(
+            lambda db: db.all("threads", until=until, id=id, adapter=adapter, limit=limit)
+        )
         return [rows.thread(row) for row in found]
 
     async def items(

@@ -473,11 +473,11 @@ SELECT t.id, l.adapter, l.tenant, l.channel, l.topic, l.member, t.created_at, t.
 FROM threads AS t JOIN lanes AS l ON l.id = t.lane_id WHERE t.id = :id;
 
 -- name: threads
--- The newest threads, of one adapter or of all.
+-- The newest threads, of one adapter or of all; those of one time (a whole import may have it) by their ids.
 SELECT t.id, l.adapter, l.tenant, l.channel, l.topic, l.member, t.created_at, t.is_current, t.items
 FROM threads AS t JOIN lanes AS l ON l.id = t.lane_id
-WHERE t.created_at < :before AND (:adapter = '' OR l.adapter = :adapter)
-ORDER BY t.created_at DESC, t.rowid DESC LIMIT :limit;
+WHERE (t.created_at, t.id) < (:until, :id) AND (:adapter = '' OR l.adapter = :adapter)
+ORDER BY t.created_at DESC, t.id DESC LIMIT :limit;
 
 -- name: thread_length
 -- How many items a thread has.

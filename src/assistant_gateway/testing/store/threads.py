@@ -79,16 +79,29 @@ class ThreadPromises:
         assert replace(own, is_current=False) == await store.thread(own.id)
 
     async def test_threads_are_listed_newest_first(self, store: Store) -> None:
-        """Of 5 threads the newest 2 come first, then those before a time; another adapter's are apart."""
+        """Of 5 threads the newest 2 come first, then those behind the third; another adapter's are apart."""
         made = [await store.open_thread(Lane("fake", "T1", f"C{n}")) for n in range(5)]
         other = await store.open_thread(Lane("other", "T1", "C1"))
 
         newest = await store.threads(limit=2, adapter="fake")
-        older = await store.threads(limit=10, adapter="fake", before=made[2].created_at)
+        older = await store.threads(limit=10, adapter="fake", before=made[2])
 
         assert [made[4].id, made[3].id] == [thread.id for thread in newest]
-        assert all(thread.created_at < made[2].created_at for thread in older)
+        assert [made[1].id, made[0].id] == [thread.id for thread in older]
         assert [other.id] == [thread.id for thread in await store.threads(limit=10, adapter="other")]
+
+    async def test_threads_of_one_time_are_all_listed(self, store: Store) -> None:
+        """Of 5 threads that were imported with one time, pages of 2 show each once."""
+        for n in range(5):
+            thread = Thread(f"thread_{n}", Lane("fake", "T1", f"C{n}"), 100.0, is_current=True)
+            await store.import_thread(thread, [], replace=False)
+
+        pages = [await store.threads(limit=2)]
+        while pages[-1]:
+            pages.append(await store.threads(limit=2, before=pages[-1][-1]))
+
+        assert [2, 2, 1, 0] == [len(page) for page in pages]
+        assert {f"thread_{n}" for n in range(5)} == {thread.id for page in pages for thread in page}
 
     async def test_items_are_read_from_the_end(self, store: Store) -> None:
         """Of 10 items the newest 3, then the 3 before them, each oldest first."""
