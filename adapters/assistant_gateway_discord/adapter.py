@@ -8,13 +8,14 @@ stored values alone, so that any process can finish any reply.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 
 from assistant_gateway.adapter import Budget, CallKind, Content, Finding, Intake, Limits, Notes
-from assistant_gateway.errors import AdapterError, RateLimited, StoreError
+from assistant_gateway.errors import AdapterError, Forbidden, RateLimited, StoreError
 from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import ReplyTarget
 from assistant_gateway_discord.asides import Asides
@@ -23,11 +24,11 @@ from assistant_gateway_discord.checks import findings
 from assistant_gateway_discord.commands import register
 from assistant_gateway_discord.counter import Counter
 from assistant_gateway_discord.cursors import Cursors
-from assistant_gateway_discord.downloads import Downloads
+from assistant_gateway_discord.downloads import Downloads, label
 from assistant_gateway_discord.drafts import LENGTH
 from assistant_gateway_discord.ears import Ears
 from assistant_gateway_discord.echoes import Echoes
-from assistant_gateway_discord.faults import Blocked
+from assistant_gateway_discord.faults import Blocked, FilesTooLarge
 from assistant_gateway_discord.indicator import SECONDS, Indicator
 from assistant_gateway_discord.interactions import Interaction, read
 from assistant_gateway_discord.line import Line
@@ -46,6 +47,8 @@ SOON = 0.2  # seconds until an answer with files is tried again that was finishe
 FLUSH = 30.0  # seconds between two writes of how far channels were heard
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0  # seconds between two tries to register the commands
 BLOCKED = "_This server's rules (AutoMod) do not let the answer be shown._"
+
+Shown = TypeVar("Shown")
 
 
 class DiscordAdapter:
@@ -207,25 +210,19 @@ class DiscordAdapter:
         self._indicator.rested(target)
 
     async def post(self, target: ReplyTarget, key: str, content: Content) -> str:
-        content, files = await self._with_files(content)
-        try:
-            posted = await self._posts.post(target, key, content, files)
-        except Blocked:
-            if not content.final:
-                raise
-            posted = await self._posts.post(target, key, replace(content, text=BLOCKED), ())
+        async def call(shown: Content, files: Sequence[Upload]) -> str:
+            return await self._posts.post(target, key, shown, files)
+
+        posted = await self._show(content, call)
         if not content.final:
             self._indicator.posted(target, PostId.read(posted).channel)
         return posted
 
     async def edit(self, target: ReplyTarget, post_id: str, content: Content) -> None:
-        content, files = await self._with_files(content)
-        try:
-            await self._posts.edit(target, post_id, content, files)
-        except Blocked:
-            if not content.final:
-                raise
-            await self._posts.edit(target, post_id, replace(content, text=BLOCKED), ())
+        async def call(shown: Content, files: Sequence[Upload]) -> None:
+            await self._posts.edit(target, post_id, shown, files)
+
+        await self._show(content, call)
 
     async def delete(self, target: ReplyTarget, post_id: str) -> None:
         await self._posts.delete(target, post_id)
@@ -236,6 +233,25 @@ class DiscordAdapter:
     async def close(self) -> None:
         await self._indicator.close()
         await self._web.close()
+
+    async def _show(
+        self, content: Content, call: Callable[[Content, Sequence[Upload]], Awaitable[Shown]]
+    ) -> Shown:
+        """Let *call* show *content*; what Discord does not take there, people are told of in the end."""
+        shown, files = await self._with_files(content)
+        try:
+            try:
+                return await call(shown, files)
+            except (Forbidden, FilesTooLarge) as error:
+                if isinstance(error, Blocked) or not files:
+                    raise
+                self._log.warning("discord.files_refused", files=len(files), reason=str(error))
+                names = [label(file.name) for file in content.files]
+                return await call(replace(content, text=content.text + note(names), files=()), ())
+        except Blocked:
+            if not content.final:
+                raise
+            return await call(replace(content, text=BLOCKED, files=()), ())
 
     async def _with_files(self, content: Content) -> tuple[Content, Sequence[Upload]]:
         """

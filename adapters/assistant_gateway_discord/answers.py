@@ -11,15 +11,19 @@ from collections.abc import Coroutine
 
 import structlog
 
-from assistant_gateway.errors import AdapterError, NotAllowed, StoreUnavailable
+from assistant_gateway.errors import AdapterError, NotAllowed, RateLimited, StoreUnavailable
 from assistant_gateway.values import JsonObject
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.drafts import EPHEMERAL, SUPPRESS_EMBEDS, private, small
-from assistant_gateway_discord.faults import TokenEnded
+from assistant_gateway_discord.faults import Stumbled, TokenEnded
 from assistant_gateway_discord.interactions import Interaction
 from assistant_gateway_discord.web import Web
 
 PATIENCE = 0.8  # seconds
+IN_TIME = 2.5  # seconds after which Discord need not be told any more: it waits for three
+AGAIN = 0.2  # seconds between two tries to tell it
+TRIES = 6  # to put words in the place of what was announced
+PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two of them
 MESSAGE, THINKING, MODAL = 4, 5, 9  # kinds of answers
 NOT_NOW = "That could not be done just now. Please try again in a moment."
 
@@ -55,22 +59,42 @@ class Answers:
 
     async def instead(self, asked: Interaction, body: JsonObject) -> None:
         """Put *body* in place of what was announced."""
-        token = asked.token
-        try:
-            # Whether only one person sees it was settled by the announcement.
-            changed = {**body, "flags": SUPPRESS_EMBEDS}
-            await self._web.call(routes.edit_original(token.application, token.token), changed)
-        except AdapterError as error:
-            self._log.warning("discord.interaction_unanswered", error=str(error))
+        route = routes.edit_original(asked.token.application, asked.token.token)
+        # Whether only one person sees it was settled by the announcement.
+        changed = {**body, "flags": SUPPRESS_EMBEDS}
+        pause = PAUSE
+        for tries_left in reversed(range(TRIES)):
+            try:
+                await self._web.call(route, changed)
+                return
+            except AdapterError as error:
+                if not (tries_left and isinstance(error, (RateLimited, Stumbled))):
+                    self._log.warning("discord.interaction_unanswered", error=str(error))
+                    return
+                await asyncio.sleep(min(_wait(error) or pause, LONGEST_PAUSE))
+                pause *= 2
 
     async def _respond(self, asked: Interaction, body: JsonObject) -> None:
-        try:
-            await self._web.call(routes.respond(asked.id, asked.token.token), body)
-        except TokenEnded as error:
-            # It came too late, or twice: after a gap Discord sends old ones again.
-            self._log.info("discord.interaction_too_late", error=str(error))
-        except AdapterError as error:
-            self._log.warning("discord.interaction_unanswered", error=str(error))
+        while True:
+            try:
+                await self._web.call(routes.respond(asked.id, asked.token.token), body)
+                return
+            except TokenEnded as error:
+                # It came too late, or twice: after a gap Discord sends old ones again.
+                self._log.info("discord.interaction_too_late", error=str(error))
+                return
+            except AdapterError as error:
+                wait = max(AGAIN, _wait(error))
+                may_pass = isinstance(error, (RateLimited, Stumbled))
+                if not may_pass or asked.token.age + wait > IN_TIME:
+                    self._log.warning("discord.interaction_unanswered", error=str(error))
+                    return
+                await asyncio.sleep(wait)
+
+
+def _wait(error: AdapterError) -> float:
+    """Seconds that Discord asks to wait; 0 where it does not."""
+    return error.retry_after if isinstance(error, RateLimited) else 0.0
 
 
 async def _words(saying: Coroutine[None, None, str]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from assistant_gateway_discord.routes import Route
 
@@ -19,6 +20,17 @@ KEPT = 10_000  # buckets
 INVALID = frozenset({401, 403, 429})
 INVALID_WINDOW = 600.0  # seconds
 INVALID_MOST = 5_000  # half of what Discord takes
+
+
+class Extent(Enum):
+    """What a 429 is about."""
+
+    BUCKET = auto()
+    BOT = auto()
+    """All calls with the bot's token."""
+
+    ADDRESS = auto()
+    """All calls: it is not Discord that speaks, but what stands before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,8 @@ class Buckets:
         self._names: dict[str, str] = {}  # the bucket of a kind of call, as Discord names it
         self._left: OrderedDict[tuple[str, str], _Left] = OrderedDict()
         self._sizes: dict[str, tuple[int, float]] = {}
-        self._all_until = 0.0
+        self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()  # until when, after a 429
+        self._bot_until = self._all_until = 0.0
 
     def size(self, route: Route) -> tuple[int, float] | None:
         """How many such calls in how many seconds, as far as Discord has told."""
@@ -44,10 +57,14 @@ class Buckets:
     def wait(self, route: Route) -> float:
         """Seconds until such a call may be made; 0 where nothing is known against it."""
         now = self._clock()
-        left = self._left.get(self._key(route))
+        key = self._key(route)
+        left = self._left.get(key)
         until = left.full_at if left is not None and left.remaining <= 0 else 0.0
+        # The bucket may have had no name yet.
+        refused = (self._refused.get(each, 0.0) for each in (key, (route.kind, route.major)))
+        until = max(until, self._all_until, *refused)
         if route.is_bots:
-            until = max(until, self._all_until)
+            until = max(until, self._bot_until)
         return max(0.0, until - now)
 
     def learn(self, route: Route, headers: Mapping[str, str]) -> None:
@@ -70,13 +87,20 @@ class Buckets:
         while len(self._left) > KEPT:
             self._left.popitem(last=False)
 
-    def refused(self, route: Route, seconds: float, *, all_calls: bool) -> None:
-        """A 429: nothing of that bucket, or nothing of the bot at all, for so many seconds."""
+    def refused(self, route: Route, seconds: float, extent: Extent) -> None:
+        """A 429: so many seconds long nothing of that extent, whatever answers to earlier calls tell."""
         until = self._clock() + seconds
-        if all_calls:
-            self._all_until = max(self._all_until, until)
-        else:
-            self._left[self._key(route)] = _Left(0, until)
+        match extent:
+            case Extent.ADDRESS:
+                self._all_until = max(self._all_until, until)
+            case Extent.BOT:
+                self._bot_until = max(self._bot_until, until)
+            case Extent.BUCKET:
+                key = self._key(route)
+                self._refused[key] = max(self._refused.get(key, 0.0), until)
+                self._refused.move_to_end(key)
+                while len(self._refused) > KEPT:
+                    self._refused.popitem(last=False)
 
     def _seconds(self, route: Route, limit: int) -> float:
         """The longest window seen so far; none where the size has changed."""

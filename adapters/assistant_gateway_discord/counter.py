@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from dataclasses import replace
 
 import structlog
@@ -35,6 +36,7 @@ from assistant_gateway_discord.web import Web
 from assistant_gateway_discord.words import quotation, readable_content
 
 SCOPE = "discord:asked about"
+KEPT = 1_000  # interactions that are known when they come again
 FORM_LIFE = 3600.0  # seconds that a message is kept for the form that asks about it
 RATINGS = {Press.GOOD: Rating.GOOD, Press.BAD: Rating.BAD}
 THANKS = "Thank you."
@@ -54,10 +56,17 @@ class Counter:
         self._downloads = downloads
         self._cursors = cursors
         self._notes = notes
+        self._served: OrderedDict[str, None] = OrderedDict()
         self._log = structlog.get_logger()
 
     async def serve(self, asked: Interaction, intake: Intake) -> None:
-        """Do what an interaction asks for, and tell Discord in time."""
+        """Do what an interaction asks for, once, and tell Discord in time."""
+        if asked.id in self._served:
+            self._log.info("discord.interaction_repeated")
+            return
+        self._served[asked.id] = None
+        while len(self._served) > KEPT:
+            self._served.popitem(last=False)
         if not (self._allowed.place(asked.place) and self._allowed.person(asked.user.id, asked.user.roles)):
             await self._answers.privately(asked, _saying(NOT_HERE))
         elif asked.kind == COMMAND:
@@ -152,7 +161,7 @@ class Counter:
             self._log.exception("discord.interaction_failed")
             return Receipt(Verdict.REFUSED, reason=NOT_NOW)
         if receipt.verdict is Verdict.ACCEPTED:
-            await self._cursors.accepted(asked.channel, asked.place.guild, asked.id)
+            await self._cursors.visited(asked.channel, asked.place.guild, asked.id)
         return receipt
 
     # "Ask about this"

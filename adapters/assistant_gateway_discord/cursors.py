@@ -94,6 +94,13 @@ class Cursors:
         self._heard[channel] = Heard(channel, guild, seen, kept, now, now)
         await self._write(channel)
 
+    async def visited(self, channel: str, guild: str, id: str) -> None:
+        """Something was accepted there that is no message; messages before it may not be dealt with yet."""
+        if (known := self._heard.get(channel)) is None:
+            await self.accepted(channel, guild, id)
+        else:
+            self._heard[channel] = replace(known, at=self._clock())
+
     async def passed(self, channel: str, id: str) -> None:
         """A message was dealt with that is not answered; of no effect where nothing was ever accepted."""
         known = self._heard.get(channel)

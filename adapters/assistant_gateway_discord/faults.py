@@ -19,6 +19,7 @@ from assistant_gateway.errors import (
     TooLong,
 )
 from assistant_gateway.platforms.shapes import Json, number, table, tables, text
+from assistant_gateway_discord.buckets import Extent
 from assistant_gateway_discord.routes import BOT, Route
 
 PAUSE = 5.0  # seconds, where Discord limits our rate and does not say for how long
@@ -26,6 +27,10 @@ PAUSE = 5.0  # seconds, where Discord limits our rate and does not say for how l
 
 class Unauthorised(AdapterError):
     """The bot's token is not, or no longer, good."""
+
+
+class Stumbled(AdapterError):
+    """It went wrong at Discord, or on the way there: another try may go well."""
 
 
 class TokenEnded(AdapterError):
@@ -55,7 +60,9 @@ class ThreadThere(AdapterError):
 MEANING: Mapping[int, type[AdapterError]] = {
     10003: Forbidden,  # unknown channel
     10004: Forbidden,  # unknown server
+    10007: Forbidden,  # has left the server
     10008: PostGone,
+    10013: Forbidden,  # unknown user
     10015: TokenEnded,
     10062: TokenEnded,
     40060: TokenEnded,  # acknowledged already
@@ -92,7 +99,7 @@ def meaning(
         )
     if status >= 500 or (status < 400 and not 200 <= status < 300):
         unclear = f"HTTP {status}"
-        return OutcomeUnknown(unclear) if once else AdapterError(unclear)
+        return OutcomeUnknown(unclear) if once else Stumbled(unclear)
     if status == 401 and route.is_bots:
         return Unauthorised("401 Unauthorized")
     if status in (401, 404) and not route.is_bots and code not in MEANING:
@@ -117,14 +124,16 @@ def pause(headers: Mapping[str, str], told: Json) -> float:
     return PAUSE
 
 
-def is_global(headers: Mapping[str, str], told: Json) -> bool:
-    """Whether a 429 is about all calls of the bot."""
-    # Without a body it is not Discord that speaks, but what stands before it: it shuts out the address.
-    return not told or told.get("global") is True or headers.get("X-RateLimit-Scope") == "global"
+def extent(headers: Mapping[str, str], told: Json) -> Extent:
+    """What a 429 is about; one without a body is not Discord's own."""
+    if not told:
+        return Extent.ADDRESS
+    is_global = told.get("global") is True or headers.get("X-RateLimit-Scope") == "global"
+    return Extent.BOT if is_global else Extent.BUCKET
 
 
 def _spent(route: Route, headers: Mapping[str, str], told: Json) -> str:
-    return BOT if is_global(headers, told) else route.scope
+    return BOT if route.is_bots and extent(headers, told) is not Extent.BUCKET else route.scope
 
 
 def _is_too_long(told: Json) -> bool:

@@ -31,7 +31,7 @@ from assistant_gateway_discord.web import Web
 EVENTS = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "INTERACTION_CREATE")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between two tries to connect
 REFUSED_PAUSE = 300.0  # seconds, where only a person can mend it: 1,000 sessions a day may be begun
-HOPELESS = frozenset({4004, 4010, 4011, 4012, 4013})  # codes of a close that only a person can mend
+HOPELESS = frozenset({4010, 4011, 4012, 4013})  # codes of a close that only a person can mend
 # Seconds without a connection after which discord.py's own waiting (up to 17 minutes) is cut short.
 DEAF = 60.0
 SESSIONS_LEFT = 5  # sessions of the day that are not begun: with the last one Discord takes the token away
@@ -117,7 +117,7 @@ class Line:
     def _meaning(self, error: Exception) -> tuple[str, float]:
         """Why there is no connection, in words, and for how many seconds at least a new try is no use."""
         match error:
-            case Unauthorised():
+            case Unauthorised() | discord.ConnectionClosed(code=4004):
                 return (
                     "the bot token is refused: copy it anew from the Developer Portal, page Bot",
                     REFUSED_PAUSE,

@@ -9,6 +9,7 @@ import structlog
 from assistant_gateway.errors import AdapterError, Forbidden, RateLimited
 from assistant_gateway.platforms.shapes import table
 from assistant_gateway_discord import routes
+from assistant_gateway_discord.faults import Stumbled, Unauthorised
 from assistant_gateway_discord.said import Said, name_of
 from assistant_gateway_discord.shapes import snowflakes
 from assistant_gateway_discord.web import Web
@@ -26,13 +27,13 @@ class People:
         The message with its author's roles; of somebody who has left, without any.
 
         Raises:
-            RateLimited: Discord can't be asked now.
+            AdapterError: Discord can't be asked now.
         """
         if said.roles is not None or said.direct:
             return replace(said, roles=said.roles or ())
         try:
             member = await self._web.get(routes.member(said.guild, said.user))
-        except RateLimited:
+        except (RateLimited, Stumbled, Unauthorised):
             raise
         except Forbidden:
             return replace(said, roles=())

@@ -15,14 +15,21 @@ from collections.abc import Sequence
 import structlog
 
 from assistant_gateway.adapter import CallKind, Content
-from assistant_gateway.errors import AdapterError, Forbidden, OutcomeUnknown, PostGone, RateLimited
+from assistant_gateway.errors import AdapterError, OutcomeUnknown, PostGone, RateLimited
 from assistant_gateway.platforms.shapes import Json, number, table, text
 from assistant_gateway.values import JsonValue, ReplyTarget
 from assistant_gateway_discord import routes, targets
 from assistant_gateway_discord.buttons import marks
 from assistant_gateway_discord.drafts import SMALL, draft, reply_to
 from assistant_gateway_discord.echoes import Echoes, nonce
-from assistant_gateway_discord.faults import Archived, NoHistory, ThreadThere, TokenEnded
+from assistant_gateway_discord.faults import (
+    Archived,
+    NoHistory,
+    Stumbled,
+    ThreadThere,
+    TokenEnded,
+    Unauthorised,
+)
 from assistant_gateway_discord.history import History
 from assistant_gateway_discord.routes import Route
 from assistant_gateway_discord.shapes import snowflake
@@ -204,7 +211,9 @@ class Posts:
             await self._web.call(routes.start_thread(channel, question), body)
         except ThreadThere:
             return True
-        except (Forbidden, PostGone) as error:
+        except (RateLimited, Stumbled, Unauthorised):
+            raise
+        except AdapterError as error:
             self._log.warning("discord.no_thread", channel=channel, reason=str(error))
             return False
         return True

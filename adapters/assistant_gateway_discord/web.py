@@ -22,7 +22,7 @@ from assistant_gateway.errors import AdapterError, OutcomeUnknown, RateLimited
 from assistant_gateway.platforms.shapes import Json, table, tables
 from assistant_gateway_discord import routes
 from assistant_gateway_discord.buckets import Buckets, Guard
-from assistant_gateway_discord.faults import Unauthorised, is_global, meaning, pause
+from assistant_gateway_discord.faults import Stumbled, Unauthorised, extent, meaning, pause
 from assistant_gateway_discord.identity import Identity, identity
 from assistant_gateway_discord.routes import Route
 
@@ -133,14 +133,15 @@ class Web:
         Raises:
             RateLimited: Nothing was done; Discord was not even asked where it had said so before.
             OutcomeUnknown: Only with *once*: it may have been done.
-            AdapterError: It was refused, or Discord can't be reached.
+            Stumbled: Discord can't be reached or has failed; without *once* it may have been done.
+            AdapterError: It was refused.
         """
         self._refuse_early(route)
-        unclear = OutcomeUnknown if once else AdapterError
+        unclear = OutcomeUnknown if once else Stumbled
         try:
             status, headers, told = await self._send(route, body, files)
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
-            raise AdapterError(f"Discord can't be reached: {type(error).__name__}") from error
+            raise Stumbled(f"Discord can't be reached: {type(error).__name__}") from error
         except (aiohttp.ClientError, OSError) as error:  # a time limit is an OSError
             raise unclear(f"no answer: {type(error).__name__}") from error
         self._guard.note(status, headers.get("X-RateLimit-Scope", ""))
@@ -148,8 +149,7 @@ class Web:
         if 200 <= status < 300:
             return told
         if status == 429:
-            everywhere = is_global(headers, table(told))
-            self.buckets.refused(route, pause(headers, table(told)), all_calls=everywhere)
+            self.buckets.refused(route, pause(headers, table(told)), extent(headers, table(told)))
         fault = meaning(route, status, headers, told, once=once)
         if isinstance(fault, Unauthorised):
             self._refused_until = self._clock() + REVOKED

@@ -267,6 +267,46 @@ async def test_a_refused_token_makes_it_unready_and_no_storm() -> None:
     assert calls <= 4
 
 
+async def test_a_command_after_a_downtime_skips_nothing_that_was_missed() -> None:
+    """/ask comes before the history could be read: what was said before it is heard when it can be."""
+    notes = MemoryNotes()
+    async with DiscordEmulator(speed=SPEED) as discord:
+        async with running(discord, notes=notes) as bot:
+            await bot.ask("0")
+        await say(bot, "1")
+        discord.fault(Fault("http", "GET /channels/*/messages", times=2))
+        async with running(discord, notes=notes) as bot:
+            await discord.until(lambda: discord.calls("PUT /applications/{application}/commands"))
+            await discord.slash(discord.general, discord.ann, "ask", {"question": "2"})
+            await eventually(lambda: len(bot.heard) == 2)
+
+    assert ["2", "1"] == texts(bot)
+
+
+async def test_who_may_ask_is_asked_again_where_discord_stumbles() -> None:
+    """A missed message tells no roles, and Discord answers 503 to who its author is: it is not lost."""
+    notes = MemoryNotes()
+    async with DiscordEmulator(speed=SPEED) as discord:
+        role = discord.add_role(discord.guild, "helpers", members=(discord.ann,))
+        async with running(discord, notes=notes, roles=[role.id]) as bot:
+            await bot.ask("0")
+        await say(bot, "1")
+        discord.fault(Fault("http", "GET /guilds/*/members/*", times=2))
+        async with running(discord, notes=notes, roles=[role.id]) as bot:
+            await eventually(lambda: bot.heard)
+
+    assert ["1"] == texts(bot)
+
+
+async def test_a_token_that_is_revoked_meanwhile_is_named() -> None:
+    """Discord closes with 4004: what has to be done is told at once, not the number."""
+    async with desk() as bot:
+        await bot.discord.close_sockets(4004)
+        await eventually(bot.adapter.unready)
+
+        assert "token is refused" in bot.adapter.unready()
+
+
 async def test_a_gateway_that_is_away_is_tried_again() -> None:
     """Two refused handshakes later it is connected."""
     discord = DiscordEmulator()

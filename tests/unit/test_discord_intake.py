@@ -384,6 +384,18 @@ async def test_files_come_along_and_what_is_too_large_is_named() -> None:
     assert inbound.text.startswith("Look\n[The file b.txt was left out: it is larger than")
 
 
+@pytest.mark.parametrize(("status", "code"), [(400, 160006), (400, 50035), (403, 50013), (400, 200000)])
+async def test_whatever_stands_against_a_thread_the_question_is_answered(status: int, code: int) -> None:
+    """Too many threads, a name that is not allowed, no permission, AutoMod: the answer is a reply."""
+    async with desk(auto_thread=True) as bot:
+        discord = bot.discord
+        discord.fault(Fault("error", "POST /channels/*/messages/*/threads", status=status, code=code))
+        question = await bot.ask("Why?")
+        posted = await bot.adapter.post(bot.target(question), "run_1.0", Content("So."))
+
+    assert [bot.message(posted)] == discord.replies(question)
+
+
 # Changes
 
 

@@ -15,7 +15,8 @@ from assistant_gateway.values import Command, Conversation, Inbound, Rating, Rep
 from assistant_gateway_discord.adapter import DiscordAdapter
 from assistant_gateway_discord.commands import definitions
 from assistant_gateway_discord.counter import SCOPE
-from emulators.discord import DiscordEmulator, Fault, Interaction, Message
+from emulators.discord import DiscordEmulator, EventFault, Fault, Interaction, Message
+from emulators.discord.faults import CallFault
 from emulators.eventually import eventually
 from fixtures.discord import Desk, MemoryNotes, desk, running, settings_for, target_of
 
@@ -364,6 +365,38 @@ async def test_interactions_that_come_too_late_end_nothing(bot: Desk) -> None:
     message = await told(bot, await discord.slash(discord.general, discord.ann, "help"))
 
     assert "Done: help." == message.visible
+
+
+@pytest.mark.parametrize("kind", ["http", "accept_then_drop", "ratelimited"])
+async def test_a_command_is_answered_although_discord_stumbles(bot: Desk, kind: CallFault) -> None:
+    """The first call that answers a command fails: it is made again while Discord waits."""
+    bot.discord.fault(Fault(kind, "POST /interactions/*", retry_after=0.5))
+    message = await told(bot, await bot.discord.slash(bot.discord.general, bot.discord.ann, "help"))
+
+    assert "Done: help." == message.visible
+
+
+@pytest.mark.parametrize("kind", ["http", "accept_then_drop", "ratelimited"])
+async def test_what_was_announced_is_said_although_discord_stumbles(bot: Desk, kind: CallFault) -> None:
+    """The reason in place of "thinking…" meets a fault: it is put there at the second try."""
+    bot.intake.hold()
+    bot.intake.fail_next(StoreUnavailable("disk full"))
+    bot.discord.fault(Fault(kind, "PATCH /webhooks/*", retry_after=0.5))
+    asked = await bot.discord.slash(bot.discord.general, bot.discord.ann, "ask", {"question": "Why?"})
+    await bot.discord.until(lambda: bot.discord.is_thinking(asked))
+    bot.intake.let_go()
+    message = await told(bot, asked)
+
+    assert "try again" in message.visible
+
+
+async def test_an_event_that_comes_twice_is_one_command(bot: Desk) -> None:
+    """Discord may send it again with a RESUME: two questions are not undone by one /undo."""
+    bot.discord.fault(EventFault("duplicate", "INTERACTION_CREATE", copies=2))
+    await told(bot, await bot.discord.slash(bot.discord.general, bot.discord.ann, "undo"))
+    await told(bot, await bot.discord.slash(bot.discord.general, bot.discord.ann, "help"))
+
+    assert [Command.UNDO, Command.HELP] == [inbound.command for inbound, _ in bot.intake.commands]
 
 
 def custom_ids(message: Message) -> list[str]:

@@ -297,6 +297,25 @@ async def test_files_go_with_the_answer_and_an_edit_brings_them_once() -> None:
     assert "could not be put here: b.bin" in message.visible
 
 
+@pytest.mark.parametrize(("status", "code"), [(403, 50013), (400, 40005), (413, 0)])
+async def test_where_files_are_refused_the_words_are_shown(status: int, code: int) -> None:
+    """The bot may not attach files, or they are too large there: the answer stands, and names them."""
+    intake = FakeIntake()
+    intake.stored = {"file_1": b"Hello"}
+    content = Content("Hello", final=True, files=(FileRef("file_1", "a.txt", "text/plain", 5),))
+    async with desk(intake=intake) as bot:
+        target = simple_target(bot.discord, await question(bot))
+        bot.discord.fault(Fault("error", "POST /channels/*/messages", status=status, code=code))
+        posted = await bot.adapter.post(target, "run_1.0", content)
+        first = bot.message(posted).visible
+        bot.discord.fault(Fault("error", "PATCH /channels/*", status=status, code=code))
+        await bot.adapter.edit(target, posted, content)
+
+    told = "Hello\n\n_These files could not be put here: a.txt._"
+    assert [told, told] == [first, bot.message(posted).visible]
+    assert [] == bot.message(posted).attachments
+
+
 # Typing
 
 

@@ -13,7 +13,7 @@ from assistant_gateway.cli import main
 from assistant_gateway.errors import AdapterError, RateLimited
 from assistant_gateway_discord import plugin, routes
 from assistant_gateway_discord.adapter import DiscordAdapter
-from assistant_gateway_discord.buckets import INVALID_MOST, INVALID_WINDOW, Buckets, Guard
+from assistant_gateway_discord.buckets import INVALID_MOST, INVALID_WINDOW, Buckets, Extent, Guard
 from assistant_gateway_discord.buttons import Press, custom_id, read
 from assistant_gateway_discord.downloads import HOSTS
 from assistant_gateway_discord.echoes import nonce
@@ -184,6 +184,30 @@ def test_the_size_is_learnt_from_the_first_call_of_a_window() -> None:
     assert (10, 4.0) == buckets.size(routes.post("2"))
 
 
+def test_an_answer_that_comes_late_does_not_open_what_a_429_has_shut() -> None:
+    """A call that was under way tells of 3 left: after a 429 for 7 s nothing is sent for 7 s all the same."""
+    clock = HandTime()
+    buckets = Buckets(clock)
+    buckets.refused(routes.post("1"), 7.0, Extent.BUCKET)
+    buckets.learn(routes.post("1"), headers(5, 3, 4.0))
+    shut = buckets.wait(routes.post("1"))
+    clock.now += 7.0
+
+    assert (7.0, 0.0) == (shut, buckets.wait(routes.post("1")))
+
+
+def test_who_stands_before_discord_shuts_out_the_address() -> None:
+    """What Discord limits for the bot leaves commands alone; what shuts out the address does not."""
+    buckets = Buckets(HandTime())
+    command = routes.edit_original("1", "secret")
+    buckets.refused(routes.post("1"), 7.0, Extent.BOT)
+    of_the_bot = buckets.wait(routes.post("2")), buckets.wait(command)
+    buckets.refused(routes.post("1"), 9.0, Extent.ADDRESS)
+
+    assert (7.0, 0.0) == of_the_bot
+    assert (9.0, 9.0) == (buckets.wait(routes.post("2")), buckets.wait(command))
+
+
 def test_before_the_address_is_shut_out_nothing_is_sent() -> None:
     """After 5,000 calls that were turned away in ten minutes it waits until the first is forgotten."""
     clock = HandTime()
@@ -204,7 +228,7 @@ async def test_what_is_shut_is_not_asked_for() -> None:
     clock = HandTime()
     web = Web(SecretStr("x"), "http://127.0.0.1:9/api", clock=clock)
     route = routes.post("1")
-    web.buckets.refused(route, 7.0, all_calls=False)
+    web.buckets.refused(route, 7.0, Extent.BUCKET)
     clock.now += 1.0
     with pytest.raises(RateLimited) as refused:
         await web.call(route, {})
