@@ -12,9 +12,10 @@ import pytest
 
 from assistant_gateway import items
 from assistant_gateway.backend import Step
-from assistant_gateway.config import PriceSettings
+from assistant_gateway.config import PriceSettings, load_config
 from assistant_gateway.errors import BackendError, BackendUnavailable
 from assistant_gateway.events import StepDone
+from assistant_gateway.gateway import Gateway
 from assistant_gateway.store import Summary, Used
 from assistant_gateway.store.sqlite import SqliteStore
 from assistant_gateway.summary import INSTRUCTIONS, Wish
@@ -380,3 +381,20 @@ async def test_a_window_without_room_for_a_summary_has_none(tmp_path: Path) -> N
         await talk(house, 5)
 
     assert (5, 0) == (len(model.answers), len(model.summaries))
+
+
+async def test_a_gateway_makes_summaries(tmp_path: Path) -> None:
+    """Put together from a configuration, asked from Python: the fifth window begins with a summary."""
+    path = tmp_path / "config.toml"
+    path.write_text(
+        f'[store]\nurl = "sqlite:///{tmp_path}/gateway.db"\n'
+        f'[assistants.default]\nbackend = "demo"\nsummary = true\nwindow_tokens = {WINDOW}\ntools = []\n'
+    )
+    model = Model(name="demo")
+    async with Gateway(load_config(path, {}), backends={"demo": model}, adapters={}) as gateway:
+        thread = await gateway.threads.open("ann")
+        for n in range(1, 6):
+            await gateway.threads.run(thread, text=f"Question {n}")
+            await gateway.summaries.idle()
+
+    assert [f"{RECORD}Summary 1.", "Question 3", "Question 4", "Question 5"] == asked(model.answers[-1])
