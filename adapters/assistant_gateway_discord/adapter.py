@@ -16,6 +16,7 @@ import structlog
 
 from assistant_gateway.adapter import Budget, CallKind, Content, Finding, Intake, Limits, Notes
 from assistant_gateway.errors import AdapterError, Forbidden, RateLimited, StoreError
+from assistant_gateway.platforms.files import label
 from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import ReplyTarget
 from assistant_gateway_discord.asides import Asides
@@ -24,7 +25,7 @@ from assistant_gateway_discord.checks import findings
 from assistant_gateway_discord.commands import register
 from assistant_gateway_discord.counter import Counter
 from assistant_gateway_discord.cursors import Cursors
-from assistant_gateway_discord.downloads import Downloads, label
+from assistant_gateway_discord.downloads import Downloads
 from assistant_gateway_discord.drafts import LENGTH
 from assistant_gateway_discord.ears import Ears
 from assistant_gateway_discord.echoes import Echoes
