@@ -17,12 +17,13 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self, TypeAlias
 
 from aiohttp import web
 
+from emulators.alone import run_alone
 from emulators.openai_hosted import (
     HostedAct,
     MakeImage,
@@ -32,9 +33,8 @@ from emulators.openai_hosted import (
     hosted_item,
 )
 from emulators.openai_rules import BLOB, Refused, check_request
-
-Json: TypeAlias = dict[str, object]
-Given: TypeAlias = Mapping[str, object]
+from emulators.server import Server
+from emulators.shapes import Given, Json, encoded
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ class OpenAIEmulator:
         self.fetched: list[tuple[str, str]] = []
         self.base_url = ""
         self._numbers = iter(range(1, 1 << 62))
-        self._runner: web.AppRunner | None = None
+        self._server = Server()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> Self:
         app = web.Application(client_max_size=100_000_000)
@@ -263,19 +263,15 @@ class OpenAIEmulator:
         app.router.add_get("/v1/models", self._list_models)
         self.add_routes(app)
         app.router.add_get("/v1/containers/{container}/files/{file}/content", self._fetch)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        address = self._runner.addresses[0]
-        self.base_url = f"http://{address[0]}:{address[1]}/v1"
+        host, port = await self._server.start(app, host, port)
+        self.base_url = f"http://{host}:{port}/v1"
         return self
 
     def add_routes(self, app: web.Application) -> None:
         """For an emulator that serves more."""
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._server.stop()
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -297,10 +293,7 @@ class OpenAIEmulator:
         parts = content if isinstance(content, list) else [{"text": content}]
         text = " ".join(str(part.get("text", "")) for part in parts)
         tools = [tool["name"] for tool in body.get("tools", []) if "name" in tool]  # type: ignore[attr-defined]
-        match = re.search(r"\bcall ([\w-]+)\s*(\{.*\})?", text, re.DOTALL)
-        if match and match[1] in tools:
-            return [Call(match[1], match[2] or "{}")]
-        return Script([Say(f"You said: {text}")], pace=self.pace)
+        return Script([echo_of(text, tools)], pace=self.pace)
 
     async def _list_models(self, request: web.Request) -> web.Response:
         if not self.has_models:
@@ -330,12 +323,8 @@ class OpenAIEmulator:
     async def _create(self, request: web.Request) -> web.StreamResponse:
         try:
             self._check_key(request)
-            try:
-                told = json.loads(await request.read())
-            except ValueError:
-                told = None
             body = check_request(
-                told,
+                await self._body(request),
                 models=self.models,
                 reasons=self.reasons,
                 blobs=self.blobs,
@@ -377,12 +366,27 @@ class OpenAIEmulator:
         await stream.write_eof()
         return stream
 
+    async def _body(self, request: web.Request) -> object:
+        """What was sent; None where it is no JSON."""
+        try:
+            return json.loads(await request.read())
+        except ValueError:
+            return None
+
     def _check_key(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not given:
             raise Refused("You didn't provide an API key.", status=401)
         if given != self.api_key:
             raise Refused(f"Incorrect API key provided: {given}.", None, "invalid_api_key", 401)
+
+
+def echo_of(text: str, tools: Collection[str]) -> Say | Call:
+    """What is said to *text*; a call, where it asks for one of *tools*."""
+    match = re.search(r"\bcall ([\w-]+)\s*(\{.*\})?", text, re.DOTALL)
+    if match and match[1] in tools:
+        return Call(match[1], match[2] or "{}")
+    return Say(f"You said: {text}")
 
 
 class _Response:
@@ -560,36 +564,30 @@ class _Response:
         told = {key: value for key, value in event.items() if key not in self._script.leave_out_keys}
         told["sequence_number"] = self._sequence
         self._sequence += 1
-        try:
-            data = json.dumps(told, ensure_ascii=False).encode()
-        except UnicodeEncodeError:  # half a character can only be sent escaped
-            data = json.dumps(told).encode()
-        yield b"event: %b\ndata: %b\n\n" % (str(event.get("type")).encode(), data)
+        yield b"event: %b\ndata: %b\n\n" % (str(event.get("type")).encode(), encoded(told))
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}_{next(self._numbers):032x}"
 
 
-async def _serve(arguments: argparse.Namespace) -> None:
-    emulator = OpenAIEmulator(api_key=arguments.api_key, pace=arguments.pace)
-    await emulator.start(arguments.host, arguments.port)
-    print(f"{emulator.base_url}  (API key: {arguments.api_key})", flush=True)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await emulator.stop()
+def options(description: str, port: int) -> argparse.ArgumentParser:
+    """The options that every emulator of a model provider has on the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=port, help="0 takes a free one")
+    parser.add_argument("--api-key", default="test-key")
+    parser.add_argument("--pace", type=float, default=0.03, help="seconds before each event")
+    return parser
+
+
+def address(emulator: OpenAIEmulator) -> Iterable[str]:
+    """Where it is, and with which key it is asked."""
+    yield f"{emulator.base_url}  (API key: {emulator.api_key})"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Emulate OpenAI's Responses API.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8081)
-    parser.add_argument("--api-key", default="test-key")
-    parser.add_argument("--pace", type=float, default=0.03, help="seconds before each event")
-    try:
-        asyncio.run(_serve(parser.parse_args()))
-    except KeyboardInterrupt:
-        return
+    given = options("Emulate OpenAI's Responses API.", 8081).parse_args()
+    run_alone(OpenAIEmulator(api_key=given.api_key, pace=given.pace), given.host, given.port, address)
 
 
 if __name__ == "__main__":

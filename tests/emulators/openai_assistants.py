@@ -10,10 +10,6 @@ without one it echoes, and calls a function when it is told ``call NAME {"a": 1}
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
-import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +17,8 @@ from typing import Literal
 
 from aiohttp import web
 
-from emulators.openai import Call, Failed, Http, Json, OpenAIEmulator, Received, Say, Script
+from emulators.alone import run_alone
+from emulators.openai import Failed, Http, OpenAIEmulator, Received, Say, Script, address, echo_of, options
 from emulators.openai_assistants_rules import (
     LIVE,
     check_assistant,
@@ -35,6 +32,7 @@ from emulators.openai_assistants_rules import (
 )
 from emulators.openai_assistants_run import Entry, Play, Playing, Run, RunAct, Thread, new_message
 from emulators.openai_rules import Refused
+from emulators.shapes import Json
 
 EXPIRES = 600  # seconds after which a run is given up
 
@@ -135,10 +133,7 @@ class AssistantsEmulator(OpenAIEmulator):
         told = body.get("tools") or []
         assert isinstance(told, list)
         tools = [tool["function"]["name"] for tool in told if "function" in tool]
-        match = re.search(r"\bcall ([\w-]+)\s*(\{.*\})?", last[1], re.DOTALL)
-        if match and match[1] in tools:
-            return Play([Call(match[1], match[2] or "{}")])
-        return Play([Say(f"You said: {last[1]}")], pace=self.pace)
+        return Play([echo_of(last[1], tools)], pace=self.pace)
 
     # Requests
 
@@ -157,12 +152,6 @@ class AssistantsEmulator(OpenAIEmulator):
                 return web.json_response(refused.body(), status=refused.status)
 
         return guarded
-
-    async def _body(self, request: web.Request) -> object:
-        try:
-            return json.loads(await request.read())
-        except ValueError:
-            return None
 
     async def _make_assistant(self, request: web.Request) -> web.StreamResponse:
         body = check_assistant(await self._body(request), self.models)
@@ -358,26 +347,9 @@ def _page(request: web.Request, data: Sequence[Json]) -> web.Response:
     return web.json_response({"object": "list", "data": told[:limit], "has_more": len(told) > limit})
 
 
-async def _serve(arguments: argparse.Namespace) -> None:
-    emulator = AssistantsEmulator(api_key=arguments.api_key, pace=arguments.pace)
-    await emulator.start(arguments.host, arguments.port)
-    print(f"{emulator.base_url}  (API key: {arguments.api_key})", flush=True)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await emulator.stop()
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Emulate a server of the Assistants API.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8083)
-    parser.add_argument("--api-key", default="test-key")
-    parser.add_argument("--pace", type=float, default=0.03, help="seconds before each event")
-    try:
-        asyncio.run(_serve(parser.parse_args()))
-    except KeyboardInterrupt:
-        return
+    given = options("Emulate a server of the Assistants API.", 8083).parse_args()
+    run_alone(AssistantsEmulator(api_key=given.api_key, pace=given.pace), given.host, given.port, address)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -30,9 +30,8 @@ from emulators.openai import (
     Wait,
 )
 from emulators.openai_hosted import RunCode, SearchFiles
+from emulators.shapes import Given, Json, encoded
 
-Json: TypeAlias = dict[str, object]
-Given: TypeAlias = Mapping[str, object]
 Entry: TypeAlias = tuple[str, ...]
 """What a model sees: ("user" or "assistant", text), ("call", id, name, arguments), ("output", id, text)."""
 
@@ -384,11 +383,7 @@ class Playing:
         if name in self._play.leave_out:
             return
         told = {key: value for key, value in data.items() if key not in self._play.leave_out_keys}
-        try:
-            text = json.dumps(told, ensure_ascii=False).encode()
-        except UnicodeEncodeError:  # half a character can only be sent escaped
-            text = json.dumps(told).encode()
-        yield b"event: %b\ndata: %b\n\n" % (name.encode(), text)
+        yield b"event: %b\ndata: %b\n\n" % (name.encode(), encoded(told))
 
 
 def new_message(id: str, thread: str, role: object, content: object, *, run: str | None = None) -> Json:

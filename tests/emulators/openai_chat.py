@@ -10,18 +10,17 @@ Without a script it echoes, and calls a function when it is told ``call NAME {"a
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
 import re
 from collections.abc import Sequence
 
 from aiohttp import web
 
-from emulators.openai import Answer, Call, Http, Json, OpenAIEmulator, Received, Say, Script
+from emulators.alone import run_alone
+from emulators.openai import Answer, Http, OpenAIEmulator, Received, Say, Script, address, echo_of, options
 from emulators.openai_chat_rules import RULES, Rules, check_chat
 from emulators.openai_chat_wire import SPEECHES, Completion, Speech
 from emulators.openai_rules import Refused
+from emulators.shapes import Json
 
 
 class ChatEmulator(OpenAIEmulator):
@@ -66,10 +65,7 @@ class ChatEmulator(OpenAIEmulator):
         if last["role"] == "tool":
             return [Say(f"The function answered: {text}")]
         tools = [tool["function"]["name"] for tool in body.get("tools", [])]  # type: ignore[attr-defined]
-        match = re.search(r"\bcall ([\w-]+)\s*(\{.*\})?", text, re.DOTALL)
-        if match and match[1] in tools:
-            return [Call(match[1], match[2] or "{}")]
-        return Script([Say(f"You said: {text}")], pace=self.pace)
+        return Script([echo_of(text, tools)], pace=self.pace)
 
     async def _complete_dated(self, request: web.Request) -> web.StreamResponse:
         """Azure's older address: a version must be named, and the key has a header of its own."""
@@ -88,10 +84,7 @@ class ChatEmulator(OpenAIEmulator):
         return await self._answer(request)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        try:
-            told = json.loads(await request.read())
-        except ValueError:
-            told = None
+        told = await self._body(request)
         try:
             body = check_chat(told, self.rules, models=self._chat_models, context_tokens=self.context_tokens)
             if not body.get("stream"):
@@ -101,10 +94,7 @@ class ChatEmulator(OpenAIEmulator):
         self.requests.append(Received(body, dict(request.headers), request.transport))
         answer = self.scripts.popleft() if self.scripts else self.echo_chat(body)
         if isinstance(answer, Http):
-            text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-            return web.Response(
-                status=answer.status, text=text, headers=answer.headers, content_type=answer.content_type
-            )
+            return answer.response()
         script = answer if isinstance(answer, Script) else Script(answer)
         return await self._stream(request, script, Completion(body, script, self.speech, self._ids))
 
@@ -118,27 +108,12 @@ class ChatEmulator(OpenAIEmulator):
         return web.json_response(body, status=refused.status)
 
 
-async def _serve(arguments: argparse.Namespace) -> None:
-    emulator = ChatEmulator(arguments.dialect, api_key=arguments.api_key, pace=arguments.pace)
-    await emulator.start(arguments.host, arguments.port)
-    print(f"{emulator.base_url}  (API key: {arguments.api_key})", flush=True)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await emulator.stop()
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Emulate a server of Chat Completions.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8082)
-    parser.add_argument("--api-key", default="test-key")
+    parser = options("Emulate a server of Chat Completions.", 8082)
     parser.add_argument("--dialect", default="openai", choices=sorted(SPEECHES))
-    parser.add_argument("--pace", type=float, default=0.03, help="seconds before each event")
-    try:
-        asyncio.run(_serve(parser.parse_args()))
-    except KeyboardInterrupt:
-        return
+    given = parser.parse_args()
+    emulator = ChatEmulator(given.dialect, api_key=given.api_key, pace=given.pace)
+    run_alone(emulator, given.host, given.port, address)
 
 
 if __name__ == "__main__":

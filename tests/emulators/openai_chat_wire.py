@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from emulators.openai import (
     Abort,
@@ -27,9 +27,7 @@ from emulators.openai import (
     Think,
     Wait,
 )
-
-Json: TypeAlias = dict[str, object]
-Given: TypeAlias = Mapping[str, object]
+from emulators.shapes import Given, Json, encoded
 
 
 @dataclass(frozen=True)
@@ -241,12 +239,8 @@ class Completion:
         return self._data(chunk)
 
     def _data(self, chunk: Given) -> bytes:
-        try:
-            data = json.dumps(chunk, ensure_ascii=False).encode()
-        except UnicodeEncodeError:  # half a character can only be sent escaped
-            data = json.dumps(chunk).encode()
         beat = b": beat" + self._speech.line_end * 2 if self._speech.beats else b""
-        return beat + b"data: " + data + self._speech.line_end * 2
+        return beat + b"data: " + encoded(chunk) + self._speech.line_end * 2
 
 
 def _grouped(acts: Iterable[Act]) -> Iterable[Act | list[Call]]:

@@ -13,8 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Json: TypeAlias = dict[str, object]
-Given: TypeAlias = Mapping[str, object]
+from emulators.shapes import Given, Json
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TypeAlias
 
 Json: TypeAlias = dict[str, object]
+Given: TypeAlias = Mapping[str, object]
 
 
 def record(value: object) -> Json:
@@ -20,3 +23,11 @@ def records(value: object) -> list[Json]:
 def string(value: object) -> str:
     """*value* if it is a string, else an empty one."""
     return value if isinstance(value, str) else ""
+
+
+def encoded(value: object) -> bytes:
+    """*value* as JSON."""
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character can only be sent escaped
+        return json.dumps(value).encode()
