@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from assistant_gateway.adapter import Budget, CallKind, Limits
-from assistant_gateway.replies.pacing import Pacer
+from assistant_gateway.replies.pacing import HOLD, Pacer
 from assistant_gateway.testing.metered import MeteredAdapter
 from assistant_gateway.values import Conversation, ReplyTarget, User
 from fixtures.replies import Script, done, now, on_virtual_clock
@@ -72,16 +72,44 @@ async def test_replies_at_once_cost_no_429_and_end_in_time(replies: int) -> None
 
 
 @on_virtual_clock
-async def test_first_words_come_at_once_although_edits_are_spent() -> None:
-    """After 50 edits in a minute a new answer begins within 0.2 s and is complete when edits come back."""
+async def test_first_words_come_although_edits_are_spent() -> None:
+    """After 50 edits in 20 s a new answer of 20 s begins within 10 s, and is complete when edits come back."""
     adapter, pacer = platform(), Pacer()
     await asyncio.gather(*(tell(adapter, pacer, number, 20.0, f"C{number}") for number in range(40)))
 
     began = now()
-    await tell(adapter, pacer, 99, 10.0, "C99")
+    await tell(adapter, pacer, 99, 20.0, "C99")
 
     shown = next(each for each in adapter.history if each.target.message_id == "m99")
-    assert shown.at - began < 0.2
+    assert shown.at - began < HOLD + 0.2
+    assert adapter.refused == []
+
+
+@on_virtual_clock
+async def test_short_answers_are_posted_whole_when_edits_are_spent() -> None:
+    """200 answers of 1 s in a moment, of which edits could complete 50 a minute: all are there after 3 s."""
+    adapter, pacer = platform(), Pacer()
+
+    late = await asyncio.gather(*(tell(adapter, pacer, number, 1.0, f"C{number}") for number in range(200)))
+
+    assert max(late) < 2.0
+    assert adapter.refused == []
+
+
+@on_virtual_clock
+async def test_first_words_come_at_once_while_edits_come_back() -> None:
+    """20 answers of 20 s that begin one a second: each begins within 0.3 s."""
+    adapter, pacer = platform(), Pacer()
+
+    async def one(number: int) -> float:
+        await asyncio.sleep(number)
+        await tell(adapter, pacer, number, 20.0, f"C{number}")
+        shown = next(each for each in adapter.history if each.target.message_id == f"m{number}")
+        return shown.at - number
+
+    waits = await asyncio.gather(*map(one, range(20)))
+
+    assert max(waits) - min(waits) < 0.3
     assert adapter.refused == []
 
 

@@ -4,8 +4,10 @@ Whose turn it is to call a platform that counts the calls of all replies togethe
 A reply asks for a turn and makes its text when it gets one, never before. Finals go first, then
 first words, then the reply whose people have waited longest for what was said already. No budget
 is overdrawn: `Allowance` keeps the accounts, and `Spread` decides how often a reply is edited, so
-that a call is left for its end. A stream begins only where its stop is sure to have a call, too. Where
-the platform has no budgets, a post is edited at most once in its ``limits.edit_interval``.
+that a call is left for its end. A stream begins only where its stop is sure to have a call, too; first
+words that would stand there for long before they could be completed wait a while, since an answer that
+ends meanwhile is posted whole. Where the platform has no budgets, a post is edited at most once in its
+``limits.edit_interval``.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from assistant_gateway.values import ReplyTarget
 
 BLINK = 0.3  # seconds between two edits of a post: more often, nobody sees a difference
 FLOW = 0.2  # seconds between two pieces of a stream, which is drawn as it comes
+HOLD = 10.0  # seconds that first words wait for their end at most
 FORGET_AT = 64  # scopes, before idle ones are looked for
 
 
@@ -156,7 +159,15 @@ class Pace:
             pause = self._adapter.limits.edit_interval
         elif rank is Rank.GROWTH:
             pause = {"edit": BLINK, "append": FLOW}.get(kind, 0.0)
-        return max(self._rested, self.last + pause)
+        due = max(self._rested, self.last + pause)
+        if kind == "post" and rank is Rank.FIRST and not self._can_end():
+            due = max(due, self.began + HOLD)
+        return due
+
+    def _can_end(self) -> bool:
+        """Whether what begins now is likely to have a call for its end in time."""
+        now = asyncio.get_running_loop().time()
+        return all(scope.spread.will_have_room(self, now) for scope in self._joined)
 
     def _hold(self, end: Literal["edit", "stop"]) -> None:
         """Keep a call of that kind free for the reply's end, and no other."""

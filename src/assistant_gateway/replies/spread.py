@@ -56,6 +56,12 @@ class Spread:
         """Whether there is a call for the end of *reply*, too."""
         return self._allowance.free(now, PROMPT) > self._kept(now, besides=reply)
 
+    def will_have_room(self, reply: Hashable, now: float) -> bool:
+        """Whether there is a call for the end of *reply*, too, by the time that a usual answer ends."""
+        ahead = max(PROMPT, self._lifetimes.left(0.0))
+        is_open = self._allowance.closed_until <= now + ahead
+        return is_open and self._allowance.free(now, ahead) > self._kept(now, besides=reply)
+
     def gap(self, now: float) -> float:
         """
         Seconds between two edits of one reply; `NEVER` where all that is left is for ends.
