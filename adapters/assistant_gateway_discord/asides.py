@@ -28,6 +28,7 @@ from assistant_gateway_discord.said import ADAPTER
 from assistant_gateway_discord.shapes import born, older, snowflake
 from assistant_gateway_discord.web import Web
 
+NO_VOICE = "I can't listen to voice messages. Please write to me instead."
 SCOPE = "discord:waiting"
 MOST = 100  # that wait to be told
 KEPT = 1_000  # conversations

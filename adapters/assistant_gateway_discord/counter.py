@@ -22,14 +22,16 @@ from assistant_gateway.values import Command, Conversation, Inbound, JsonObject,
 from assistant_gateway_discord import targets
 from assistant_gateway_discord.allowed import Allowed
 from assistant_gateway_discord.answers import NOT_NOW, PATIENCE, Answers
+from assistant_gateway_discord.asides import NO_VOICE
 from assistant_gateway_discord.buttons import Press, Pressed, custom_id, filled_in, form
 from assistant_gateway_discord.buttons import read as read_button
 from assistant_gateway_discord.commands import ASK, ASK_ABOUT
+from assistant_gateway_discord.context import files_in
 from assistant_gateway_discord.cursors import Cursors
 from assistant_gateway_discord.downloads import Downloads
 from assistant_gateway_discord.drafts import private
 from assistant_gateway_discord.interactions import COMMAND, COMPONENT, FORM, Interaction
-from assistant_gateway_discord.said import name_of
+from assistant_gateway_discord.said import is_voice, name_of
 from assistant_gateway_discord.settings import DiscordSettings
 from assistant_gateway_discord.shapes import born, snowflake
 from assistant_gateway_discord.web import Web
@@ -169,9 +171,12 @@ class Counter:
     async def _ask_what(self, asked: Interaction) -> None:
         """Keep the message, since the form does not tell it again, and ask for the question."""
         target = asked.resolved("messages", snowflake(asked.data.get("target_id")))
+        if is_voice(target):
+            await self._answers.privately(asked, _saying(NO_VOICE))
+            return
         author = name_of(table(target.get("author")), {})
         about = quotation(author, readable_content(target), names={})
-        files = [_file(each) for each in tables(target.get("attachments"))]
+        files = [_file(each) for each in files_in(target)]
         if not (about or files):
             await self._answers.privately(asked, _saying("There is nothing to read in that message."))
         elif self._notes is None:

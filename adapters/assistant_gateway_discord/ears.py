@@ -22,8 +22,8 @@ from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import Inbound, User
 from assistant_gateway_discord import targets
 from assistant_gateway_discord.allowed import Allowed
-from assistant_gateway_discord.asides import Aside, Asides
-from assistant_gateway_discord.context import Context, files_of
+from assistant_gateway_discord.asides import NO_VOICE, Aside, Asides
+from assistant_gateway_discord.context import About, Context, files_of
 from assistant_gateway_discord.counter import ahead
 from assistant_gateway_discord.cursors import Cursors
 from assistant_gateway_discord.downloads import Downloads
@@ -42,7 +42,6 @@ from assistant_gateway_discord.words import readable
 CHANNELS_KEPT = 10_000
 READING = 2  # channels whose history is read at the same time: after a restart there may be many
 NAME_LENGTH = 100  # characters of a thread's name
-NO_VOICE = "I can't listen to voice messages. Please write to me instead."
 
 
 class Ears:
@@ -182,13 +181,14 @@ class Ears:
         self, said: Said, place: Place, me: Identity, intake: Intake, *, is_new: bool
     ) -> Inbound:
         """The message as the gateway takes it; a file that was left out is told to the model, too."""
-        about: list[str] = []
+        about = About()
         if is_new:
             newest = self._newest_of_us.get(said.channel, "")
             about = await self._context.of(said, me, intake, newest_of_us=newest)
         words = self._words(said, me)
-        attachments, notes = await self._downloads.fetch(files_of(said)) if is_new else ((), ())
-        head = "".join(f"{each}\n\n" for each in about)
+        files = (*files_of(said), *about.files)
+        attachments, notes = await self._downloads.fetch(files) if is_new else ((), ())
+        head = "".join(f"{each}\n\n" for each in about.quotations)
         tail = "".join(f"\n[{note}]" for note in notes)
         where, thread = place.conversation, ""
         if self._settings.auto_thread and place.takes_threads:

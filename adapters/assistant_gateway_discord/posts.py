@@ -33,7 +33,7 @@ from assistant_gateway_discord.faults import (
 from assistant_gateway_discord.history import History
 from assistant_gateway_discord.routes import Route
 from assistant_gateway_discord.shapes import snowflake
-from assistant_gateway_discord.targets import PostId
+from assistant_gateway_discord.targets import PostId, Token
 from assistant_gateway_discord.web import Upload, Web
 
 FOUND_AMONG = 500  # messages after the question
@@ -72,7 +72,11 @@ class Posts:
         mark = nonce(key)
         if _is_first(key) and (shown := await self._answer_command(target, content, mark, files)):
             return shown
-        if (token := targets.token(target)) is not None:
+        token = targets.token(target)
+        if _is_first(key) and (said := await self._said_before(target)) is not None:
+            await self.edit(target, str(said), content, files)
+            return str(said)
+        if token is not None:
             self._continued[token.interaction] = True
             _trim(self._continued)
         channel = await self._place(target)
@@ -180,6 +184,23 @@ class Posts:
             channel = snowflake(told.get("channel_id")) or where.topic or where.channel
             return str(PostId(channel, snowflake(told.get("id")), is_original=True))
 
+    async def _said_before(self, target: ReplyTarget) -> PostId | None:
+        """The place in the queue of a command that can't be answered any more: it is edited instead."""
+        where, token = target.conversation, targets.token(target)
+        if token is None or token.is_good:
+            return None
+        try:
+            me = await self._web.identity()
+            channel = where.topic or where.channel
+            messages = await self._history.oldest(channel, after=target.message_id, limit=FOUND_AMONG)
+        except RateLimited:
+            raise
+        except AdapterError as error:
+            self._log.info("discord.place_not_found", reason=str(error))
+            return None
+        own = [each for each in messages if me.posted(each) and _answers(each, token)]
+        return PostId(channel, snowflake(own[0].get("id"))) if own else None
+
     async def _create(
         self, target: ReplyTarget, channel: str, body: dict[str, JsonValue], files: Sequence[Upload]
     ) -> Json:
@@ -232,6 +253,12 @@ def _is_first(key: str) -> bool:
     return key.endswith(".0")
 
 
+def _answers(message: Json, token: Token) -> bool:
+    """Whether a message is what a command was answered with, and more than "thinking…"."""
+    command = snowflake(table(message.get("interaction_metadata")).get("id"))
+    return command == token.interaction and not number(message.get("flags")) & LOADING
+
+
 def _find(own: Sequence[Json], target: ReplyTarget, key: str, refers_to: str) -> PostId | None:
     """
     The message among the bot's *own* that carries *key*.
@@ -247,10 +274,8 @@ def _find(own: Sequence[Json], target: ReplyTarget, key: str, refers_to: str) ->
         pressed = marks(message)
         if message.get("nonce") == mark or any(each.nonce == mark for each in pressed):
             return id
-        answers = snowflake(table(message.get("interaction_metadata")).get("id"))
-        if answers:
-            is_thinking = bool(number(message.get("flags")) & LOADING)
-            if token is not None and answers == token.interaction and not is_thinking:
+        if table(message.get("interaction_metadata")):
+            if token is not None and _answers(message, token):
                 candidates.append(PostId(id.channel, id.message, is_original=True))
             continue
         refers = snowflake(table(message.get("message_reference")).get("message_id"))

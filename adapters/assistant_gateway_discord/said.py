@@ -52,7 +52,8 @@ class Said:
         channel: The channel or thread it stands in.
         roles: Of its author; None where Discord does not tell (in histories).
         guild: The server; empty in direct messages.
-        text: As it came, with its tokens.
+        text: As it came, with its tokens; stickers and a poll in words.
+        is_voice: It is a voice message, or forwards one.
         mentioned: It names the bot.
         roles_mentioned: The roles that it names.
         replies_to: The message that it replies to, as far as Discord tells it; empty where it is no reply.
@@ -120,20 +121,43 @@ def judge(message: Json, me: Identity, *, guild: str = "") -> Judged:
         user=user,
         name=name_of(author, member),
         roles=snowflakes(member.get("roles")) if "roles" in member else None,
-        text=text(message.get("content")),
+        text=words_of(message),
         mentioned=any(each.get("id") == me.user_id for each in mentions),
         roles_mentioned=snowflakes(message.get("mention_roles")),
         is_bot=author.get("bot") is True or bool(message.get("webhook_id")),
-        is_voice=bool(number(message.get("flags")) & VOICE),
+        is_voice=is_voice(message),
         reference="" if is_forward else snowflake(reference.get("message_id")),
         replies_to={} if is_forward else table(message.get("referenced_message")),
-        forwarded=tuple(table(each.get("message")) for each in tables(message.get("message_snapshots"))),
+        forwarded=tuple(forwarded_in(message)),
         files=tuple(tables(message.get("attachments"))),
         names=tuple(
             (snowflake(each.get("id")), name_of(each, table(each.get("member")))) for each in mentions
         ),
         edited_at=moment(message.get("edited_timestamp")),
     )
+
+
+def words_of(message: Json) -> str:
+    """What is written in a message, with words for its stickers and its poll."""
+    stickers = [f"[sticker: {text(each.get('name'))}]" for each in tables(message.get("sticker_items"))]
+    return "\n".join(part for part in (text(message.get("content")), *stickers, _poll(message)) if part)
+
+
+def forwarded_in(message: Json) -> list[Json]:
+    """The messages that a message forwards."""
+    return [table(each.get("message")) for each in tables(message.get("message_snapshots"))]
+
+
+def is_voice(message: Json) -> bool:
+    """Whether a message is spoken, or forwards one that is."""
+    return any(number(each.get("flags")) & VOICE for each in (message, *forwarded_in(message)))
+
+
+def _poll(message: Json) -> str:
+    poll = table(message.get("poll"))
+    answers = [text(table(each.get("poll_media")).get("text")) for each in tables(poll.get("answers"))]
+    question = text(table(poll.get("question")).get("text"))
+    return f"[poll: {question} {' / '.join(answers)}]" if question else ""
 
 
 def name_of(user: Json, member: Json) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from assistant_gateway.platforms.shapes import Json, tables, text
 from assistant_gateway_discord.markup import quoted
+from assistant_gateway_discord.said import forwarded_in, is_voice, words_of
 
 LONGEST_QUOTE = 1500  # characters of a message that is quoted
 _TOKEN = re.compile(
@@ -46,9 +47,11 @@ def quotation(author: str, said: str, *, names: Mapping[str, str], what: str = "
 
 
 def readable_content(message: Json) -> str:
-    """The words of a message that somebody else wrote: its content, else what its embeds say."""
-    if content := text(message.get("content")):
-        return content
+    """The words of a message that somebody else wrote, or that it forwards; else what its embeds say."""
+    if is_voice(message):
+        return "[voice message]"
+    if words := "\n".join(part for each in (message, *forwarded_in(message)) if (part := words_of(each))):
+        return words
     embeds = [
         part
         for embed in tables(message.get("embeds"))

@@ -369,6 +369,65 @@ async def test_a_forwarded_message_comes_as_a_quotation() -> None:
     assert "Somebody wrote (forwarded):\n> The pump leaks." == bot.heard[0].text.strip()
 
 
+async def test_a_reply_to_a_picture_brings_the_picture() -> None:
+    """Bob posts a photo without a word, Ann asks what it shows: its name and its bytes come along."""
+    async with desk() as bot:
+        discord = bot.discord
+        photo = discord.file("pump.png", b"pixels", content_type="image/png")
+        note = await discord.say(discord.general, discord.bob, "", files=[photo])
+        await discord.reply(note, discord.ann, f"{bot.mention} What is this?")
+        await eventually(lambda: bot.heard)
+
+    (inbound,) = bot.heard
+    assert "Bob wrote:\n> [pump.png]\n\nWhat is this?" == inbound.text
+    assert [("pump.png", b"pixels")] == [(each.name, each.data) for each in inbound.attachments]
+
+
+async def test_a_reply_to_a_forwarded_message_brings_its_words() -> None:
+    """Bob forwards what he wrote elsewhere; Ann's reply to that brings the forwarded words."""
+    async with desk() as bot:
+        discord = bot.discord
+        elsewhere = discord.add_channel(discord.guild, "elsewhere")
+        note = await discord.say(elsewhere.id, discord.bob, "The pump leaks.")
+        forward = await discord.forward(discord.general, discord.bob, note)
+        await discord.reply(forward, discord.ann, f"{bot.mention} Why?")
+        await eventually(lambda: bot.heard)
+
+    assert "Bob wrote:\n> The pump leaks.\n\nWhy?" == bot.heard[0].text
+
+
+async def test_a_sticker_and_a_poll_are_words() -> None:
+    """In private, a sticker alone and a poll alone are no empty messages."""
+    poll = {
+        "question": {"text": "Tea?"},
+        "answers": [
+            {"answer_id": 1, "poll_media": {"text": "yes"}},
+            {"answer_id": 2, "poll_media": {"text": "no"}},
+        ],
+    }
+    async with desk() as bot:
+        discord = bot.discord
+        private = discord.direct(discord.ann)
+        await discord.say(private, discord.ann, "", stickers=["Wave"])
+        await discord.say(private, discord.ann, "", poll=poll)
+        await eventually(lambda: len(bot.heard) == 2)
+
+    assert ["[sticker: Wave]", "[poll: Tea? yes / no]"] == [inbound.text for inbound in bot.heard]
+
+
+async def test_a_forwarded_voice_message_is_refused_in_words_too() -> None:
+    """Forwarded to the bot in private it is as little listened to as one that is spoken to it."""
+    async with desk() as bot:
+        discord = bot.discord
+        voice = discord.file("voice-message.ogg", b"OggS", content_type="audio/ogg")
+        spoken = await discord.say(discord.general, discord.bob, "", files=[voice], voice=True)
+        forward = await discord.forward(discord.direct(discord.ann), discord.ann, spoken)
+        await discord.until(lambda: small(discord, forward))
+
+    assert "voice" in small(discord, forward)[0]
+    assert [] == bot.heard
+
+
 async def test_files_come_along_and_what_is_too_large_is_named() -> None:
     """Of two files one is over 2 kB: it is left out, and the model and the message say so."""
     async with desk(max_file_size=2048) as bot:

@@ -24,6 +24,14 @@ PUT = "PUT /applications/{application}/commands"
 RUN = "run_1"
 
 
+class Crowded(FakeIntake):
+    """An intake in whose lane others wait."""
+
+    async def accept(self, inbound: Inbound) -> Receipt:
+        receipt = await super().accept(inbound)
+        return Receipt(receipt.verdict, receipt.message, ahead=2)
+
+
 @pytest.fixture
 async def bot() -> AsyncIterator[Desk]:
     async with desk() as bot:
@@ -167,11 +175,6 @@ async def test_what_goes_wrong_after_the_announcement_is_said_in_its_place(bot: 
 async def test_a_place_in_the_queue_is_said_and_the_answer_takes_its_place() -> None:
     """With two messages before it the command says so; the answer replaces that."""
 
-    class Crowded(FakeIntake):
-        async def accept(self, inbound: Inbound) -> Receipt:
-            receipt = await super().accept(inbound)
-            return Receipt(receipt.verdict, receipt.message, ahead=2)
-
     async with desk(intake=Crowded()) as bot:
         discord = bot.discord
         await discord.until(lambda: discord.calls(PUT))
@@ -200,6 +203,20 @@ async def test_after_fifteen_minutes_the_answer_goes_on_without_the_token(bot: D
 
     assert ["One."] == [each.visible for each in discord.answers(first)]
     assert "Two." == discord.messages(discord.general)[-1].visible
+
+
+async def test_after_fifteen_minutes_the_answer_still_takes_the_place_in_the_queue() -> None:
+    """The command can't be answered any more: what it was told is edited like any message."""
+    async with desk(intake=Crowded()) as bot:
+        discord = bot.discord
+        await discord.until(lambda: discord.calls(PUT))
+        asked = await discord.slash(discord.general, discord.ann, "ask", {"question": "Why?"})
+        await told(bot, asked)
+        inbound = bot.heard[0]
+        late = ReplyTarget(inbound.conversation, asked.id, inbound.user, {**inbound.reply_to, "until": 1})
+        await bot.adapter.post(late, f"{RUN}.0", Content("Rust."))
+
+    assert ["Rust."] == [each.visible for each in discord.messages(discord.general)]
 
 
 async def test_the_first_and_the_second_post_of_a_command_are_found_again(bot: Desk) -> None:
@@ -331,6 +348,23 @@ async def test_a_message_is_asked_about_through_a_form(bot: Desk) -> None:
     assert "Bob wrote:\n> The pump leaks.\n\nWhy?" == inbound.text
     await eventually(lambda: not any(scope == SCOPE for scope, _ in bot.notes.kept))
     assert (sent.id, [b"leak"]) == (inbound.message_id, [each.data for each in inbound.attachments])
+
+
+async def test_a_forwarded_message_can_be_asked_about_and_a_voice_message_can_not(bot: Desk) -> None:
+    """The menu reads what was forwarded; of a voice message it says that nobody listens to it."""
+    discord = bot.discord
+    note = await discord.say(discord.general, discord.bob, "The pump leaks.")
+    forward = await discord.forward(discord.general, discord.bob, note)
+    menu = await discord.context_menu(discord.ann, "Ask about this", forward)
+    await discord.until(lambda: menu.modal)
+    await discord.submit(menu, {"text": "Why?"})
+    await eventually(lambda: bot.heard)
+    voice = discord.file("voice-message.ogg", b"OggS", content_type="audio/ogg")
+    spoken = await discord.say(discord.general, discord.bob, "", files=[voice], voice=True)
+    refused = await told(bot, await discord.context_menu(discord.ann, "Ask about this", spoken))
+
+    assert ["Bob wrote:\n> The pump leaks.\n\nWhy?"] == [inbound.text for inbound in bot.heard]
+    assert "voice" in refused.visible
 
 
 async def test_a_form_is_good_for_who_opened_it_alone(bot: Desk) -> None:
