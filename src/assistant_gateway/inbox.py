@@ -110,7 +110,8 @@ class Inbox:
             self._watch.accepted(inbound.conversation.adapter, Verdict.REFUSED, 0.0)
             self._log.info("message.refused", adapter=inbound.conversation.adapter, reason=routed.reason)
             return Receipt(Verdict.REFUSED, reason=routed.reason)
-        if self._commands and inbound.command is None:
+        # With a file it is more than a word: a command would leave the file unread.
+        if self._commands and inbound.command is None and not inbound.attachments:
             inbound = replace(inbound, command=commands.parse(inbound.text))
         return await self._accept_in_time(inbound, routed)
 

@@ -14,6 +14,7 @@ from assistant_gateway.backend import Step
 from assistant_gateway.config import RouteSettings
 from assistant_gateway.errors import NotAllowed, StoreUnavailable
 from assistant_gateway.handler import RunHandler
+from assistant_gateway.items import parts
 from assistant_gateway.testing.backend import Act, Gate, ScriptedBackend, begins, says
 from assistant_gateway.values import (
     Attachment,
@@ -86,6 +87,19 @@ def test_a_word_alone_is_a_command(text: str) -> None:
 def test_anything_else_is_a_question(text: str) -> None:
     """Words before or behind it, or none at all, make no command."""
     assert None is commands.parse(text)
+
+
+async def test_a_word_with_a_file_is_a_question(tmp_path: Path) -> None:
+    """A command would leave the file unread: the assistant is shown both."""
+    backend = ScriptedBackend(echo)
+
+    async with House(tmp_path, backend) as house:
+        told = await house.say("/help", attachments=(Attachment("a.txt", "text/plain", b"abc"),))
+        await house.settled(told.message)
+
+    (step,) = backend.steps
+    assert ["You said /help."] == house.adapter.shown
+    assert ["a.txt"] == [part["filename"] for part in parts(step.items[-1]) if "filename" in part]
 
 
 async def test_help_names_all_commands_and_asks_no_model(tmp_path: Path) -> None:
