@@ -133,6 +133,8 @@ class StepDone:
     The step's outcome is known; the last event of a backend's stream.
 
     Attributes:
+        usage: What the step has used; where a provider tells it only at the end of a run, that of all its steps.
+        sums_up: Whether it is that of several steps.
         reason: Why it is incomplete (``max_output_tokens``, ``content_filter`` …).
         state: What the backend wants kept for the thread's next step; None keeps what there is.
     """
@@ -141,6 +143,7 @@ class StepDone:
     usage: Usage | None = None
     reason: str = ""
     state: JsonObject | None = None
+    sums_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,6 +332,7 @@ class Execution:
         charge = self._prices.charge(backend.name, step.model, done.usage or Usage())
         if done.usage is not None:
             self._run = self._run.charged(charge)
+        if done.usage is not None and not done.sums_up:
             await self._windows.learn(
                 f"{backend.name}/{step.model}",
                 characters=sum(map(estimate, step.items)) + self.overhead,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
@@ -19,13 +19,11 @@ from assistant_gateway.errors import (
     BackendRefused,
     BackendUnavailable,
     ContextOverflow,
-    FileRefused,
     StreamCut,
 )
 from assistant_gateway.events import (
     AnnotationAdded,
     FileDone,
-    ItemDone,
     StepDone,
     StepEvent,
     TextCreated,
@@ -43,7 +41,7 @@ from assistant_gateway.testing.backend import (
     assert_calls_add_up,
     assert_parts_add_up,
 )
-from assistant_gateway.values import FileRef, FunctionCall, JsonObject, JsonValue, Usage
+from assistant_gateway.values import FileRef, FunctionCall, JsonObject, Usage
 from emulators.openai import (
     Abort,
     Call,
@@ -61,10 +59,10 @@ from emulators.openai import (
 from emulators.openai_assistants import AssistantsEmulator
 from emulators.openai_assistants_run import CancelRun, Expire, Named, Play, RunAct, Show
 from emulators.openai_hosted import RunCode, SearchFiles
-from fixtures.assistants import MODEL, WEATHER, Talk, backend_for, held, seen, speaking
+from fixtures.assistants import MODEL, Talk, backend_for, held, seen, speaking
+from fixtures.backends import PNG, WEATHER, Shelf, bodies, fault_of, said
 from fixtures.house import until
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 CODE: JsonObject = {"type": "code_interpreter"}
 SEARCH: JsonObject = {"type": "file_search", "vector_store_ids": ["vs_1"]}
 CITED = {"type": "file_citation", "text": "【4:0†source】", "start_index": 5, "end_index": 17}
@@ -97,30 +95,13 @@ class TestAssistants(BackendContract):
             yield Subject(backend, step, server.gone if scenario is Scenario.SLOW else None)
 
 
-def said(events: Sequence[StepEvent]) -> str:
-    return "".join(event.delta for event in events if isinstance(event, TextDelta))
-
-
-def bodies(events: Sequence[StepEvent]) -> list[dict[str, JsonValue]]:
-    return [dict(event.body) for event in events if isinstance(event, ItemDone)]
-
-
 def asked(server: AssistantsEmulator) -> list[str]:
     """The requests, without the ids in them."""
     return [f"{method} {re.sub(r'/[a-z]+_[0-9]+', '/…', path)}" for method, path in server.asked]
 
 
 async def fault(talk: Talk) -> tuple[BackendError, list[StepEvent]]:
-    events: list[StepEvent] = []
-
-    async def listen() -> None:
-        async for event in talk.stream():
-            events.append(event)
-
-    with pytest.raises(BackendError) as raised:
-        await asyncio.wait_for(listen(), 30)
-    assert not any(isinstance(event, StepDone) for event in events)
-    return raised.value, events
+    return await fault_of(talk.stream())
 
 
 # What is told to the provider
@@ -434,6 +415,19 @@ async def test_what_nobody_remembers_is_removed() -> None:
 
 
 # How a run ends
+
+
+async def test_what_a_run_with_functions_has_used_is_told_as_a_sum() -> None:
+    """After a function the usage is of both model calls, which says nothing of one window's length."""
+    async with speaking() as (server, backend):
+        talk = Talk(backend)
+        server.play(Call("get_weather", {"city": "Rome"}), Say("Sunny."))
+        called = await talk.ask("Hi")
+        talk.returns("sunny")
+        answered = await talk.step()
+
+    done = [events[-1] for events in (called, answered)]
+    assert [False, True] == [each.sums_up for each in done if isinstance(each, StepDone)]
 
 
 async def test_a_completed_run_is_a_completed_step_with_its_usage() -> None:
@@ -777,20 +771,6 @@ async def test_a_refusal_is_read_by_people_and_kept_as_one() -> None:
 
 
 # Files and hosted tools
-
-
-class Shelf:
-    """Keeps files in memory, at most *most*."""
-
-    def __init__(self, most: int = 100) -> None:
-        self.most = most
-        self.files: list[tuple[str, bytes]] = []
-
-    async def save(self, name: str, content_type: str, data: bytes) -> FileRef:
-        if len(self.files) >= self.most:
-            raise FileRefused("one too many")
-        self.files.append((name, data))
-        return FileRef(f"file_{len(self.files)}", name, "image/png", len(data))
 
 
 async def test_pictures_are_uploaded_and_documents_are_told_as_text() -> None:

@@ -417,6 +417,21 @@ async def test_each_backend_of_a_long_chain_is_asked(tmp_path: Path) -> None:
     assert message.answer.error.message == "number 4"
 
 
+async def test_a_sum_of_several_steps_teaches_nothing_about_one(tmp_path: Path) -> None:
+    """1,000,000 tokens of many steps tell nothing of one window's length; those of a single step do."""
+    ends = [StepDone(usage=Usage(1_000_000, 1), sums_up=True), StepDone(usage=Usage(1_000, 1))]
+    backend = ScriptedBackend([[*says("Hello."), end] for end in ends])
+
+    async with House(tmp_path, backend) as house:
+        await house.ask("Hi " * 500)
+        before = await house.store.note("calibration", "scripted/")
+        await house.ask("Hi")
+        after = await house.store.note("calibration", "scripted/")
+
+    assert before is None
+    assert after is not None
+
+
 async def test_a_backend_that_keeps_failing_is_left_out(tmp_path: Path) -> None:
     """After 3 answers of the second the first is no longer asked; each is asked for its own model."""
     first = ScriptedBackend(lambda step: [BackendUnavailable("503")], name="first")

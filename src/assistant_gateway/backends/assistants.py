@@ -106,7 +106,10 @@ class AssistantsBackend:
                 async for found in harvest.take(event):
                     if type(found) is ItemDone:
                         bodies.append(found.body)
-                    yield replace(found, state=visit.state(bodies)) if type(found) is StepDone else found
+                    if type(found) is StepDone:
+                        yield replace(found, state=visit.state(bodies), sums_up=visit.went_on)
+                    else:
+                        yield found
 
 
 plugin = BackendPlugin(settings=AssistantsSettings, build=AssistantsBackend, hosted_tools=HOSTED_TOOLS)

@@ -67,6 +67,7 @@ class Visit:
         self._uploaded: list[str] = []
         self._asked = False  # for a run
         self._kept = False  # the thread is remembered from now on
+        self.went_on = False  # with a run that had waited for outputs
         self._ladder = self._make_ladder()
         self._log = structlog.get_logger()
 
@@ -143,7 +144,9 @@ class Visit:
             return None
         self._thread, self._newest = memory.thread, memory.message
         if memory.run:
-            return await self._give_outputs(memory, rest, stack)
+            chunks = await self._give_outputs(memory, rest, stack)
+            self.went_on = chunks is not None
+            return chunks
         if not is_closed(rest) or not memory.message:
             return None
         if await self._wire.newest_message(memory.thread) != memory.message:
