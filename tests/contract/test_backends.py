@@ -25,16 +25,8 @@ from assistant_gateway.testing.backend import (
     says,
 )
 from assistant_gateway.values import FunctionCall, ToolSpec
-from emulators.openai import Answer, Call, Eof, Http, OpenAIEmulator, Say, Script, Silence
-
-OVERFLOW = {
-    "error": {
-        "message": "Your input exceeds the context window of this model.",
-        "type": "invalid_request_error",
-        "param": "input",
-        "code": "context_length_exceeded",
-    }
-}
+from emulators.openai import OpenAIEmulator
+from fixtures.backends import answer_in
 
 
 class TestResponses(BackendContract):
@@ -42,24 +34,8 @@ class TestResponses(BackendContract):
 
     @asynccontextmanager
     async def make_backend(self, scenario: Scenario) -> AsyncIterator[Subject]:
-        answer: Answer
-        match scenario:
-            case Scenario.TEXT:
-                answer = Script([Say(self.TEXT)], split=7)
-            case Scenario.CALL:
-                answer = Script([Call(self.CALL.name, self.CALL.arguments)], split=7)
-            case Scenario.SLOW:
-                answer = [Say("One"), Silence()]
-            case Scenario.UNAVAILABLE:
-                answer = Http(503, {"error": {"message": "Overloaded", "type": "server_error"}})
-            case Scenario.REFUSED:
-                answer = Http(401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}})
-            case Scenario.OVERFLOW:
-                answer = Http(400, OVERFLOW)
-            case Scenario.CUT:
-                answer = [Say("One two three"), Eof()]
         async with OpenAIEmulator() as server:
-            server.scripts.append(answer)
+            server.scripts.append(answer_in(scenario))
             backend = ResponsesBackend(
                 "main",
                 ResponsesSettings(base_url=server.base_url, api_key=SecretStr("test-key"), timeout=20),

@@ -27,11 +27,9 @@ from assistant_gateway.errors import (
     StreamCut,
 )
 from assistant_gateway.events import (
-    ItemDone,
     ReasoningDelta,
     StepDone,
     StepEvent,
-    TextDelta,
     ToolCallDone,
 )
 from assistant_gateway.testing.backend import (
@@ -42,7 +40,7 @@ from assistant_gateway.testing.backend import (
     assert_calls_add_up,
     assert_parts_add_up,
 )
-from assistant_gateway.values import FileRef, FunctionCall, JsonObject, JsonValue, ToolSpec, Usage
+from assistant_gateway.values import FileRef, FunctionCall, JsonObject, ToolSpec, Usage
 from emulators.openai import (
     Abort,
     Act,
@@ -63,20 +61,11 @@ from emulators.openai import (
 from emulators.openai_chat import ChatEmulator
 from emulators.openai_chat_rules import RULES
 from emulators.openai_chat_wire import SPEECHES, Speech
+from fixtures import backends
+from fixtures.backends import OVERFLOW, PNG, WEATHER, answer_in, asked_for, bodies, said
 
 KEY = "test-key"
 MODEL = "some-model"
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
-WEATHER = ToolSpec(
-    "get_weather",
-    "Tell the weather.",
-    {
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-        "additionalProperties": False,
-    },
-)
 CALL = FunctionCall("call_abc", "get_weather", '{"city": "Paris"}')
 A_TURN = (
     "Weather?",
@@ -123,38 +112,15 @@ def step(
 
 
 async def collect(backend: ChatBackend, asked: Step | None = None) -> list[StepEvent]:
-    async with asyncio.timeout(30):
-        return [event async for event in backend.stream(asked or step())]
+    return await backends.collect(backend, asked or step())
 
 
 async def fault(backend: ChatBackend, asked: Step | None = None) -> tuple[BackendError, list[StepEvent]]:
-    events: list[StepEvent] = []
-
-    async def listen() -> None:
-        async for event in backend.stream(asked or step()):
-            events.append(event)
-
-    with pytest.raises(BackendError) as raised:
-        await asyncio.wait_for(listen(), 30)
-    assert not any(isinstance(event, StepDone) for event in events)
-    return raised.value, events
-
-
-def said(events: list[StepEvent]) -> str:
-    return "".join(event.delta for event in events if isinstance(event, TextDelta))
+    return await backends.fault(backend, asked or step())
 
 
 def thought(events: list[StepEvent]) -> str:
     return "".join(event.delta for event in events if isinstance(event, ReasoningDelta))
-
-
-def bodies(events: list[StepEvent]) -> list[dict[str, JsonValue]]:
-    return [dict(event.body) for event in events if isinstance(event, ItemDone)]
-
-
-def asked_for(events: list[StepEvent]) -> list[tuple[str, object]]:
-    assert_calls_add_up(events)
-    return [(call.name, json.loads(call.arguments)) for call in items.calls_of(bodies(events))]
 
 
 def sent(server: ChatEmulator, number: int = -1) -> list[dict[str, object]]:
@@ -163,33 +129,12 @@ def sent(server: ChatEmulator, number: int = -1) -> list[dict[str, object]]:
     return told
 
 
-OVERFLOW = {
-    "error": {"message": "Too long.", "type": "invalid_request_error", "code": "context_length_exceeded"}
-}
-
-
 class TestChat(BackendContract):
     """The real SDK over a real socket; every write of the server is 7 bytes, so characters are cut."""
 
     @asynccontextmanager
     async def make_backend(self, scenario: Scenario) -> AsyncIterator[Subject]:
-        answer: Answer
-        match scenario:
-            case Scenario.TEXT:
-                answer = Script([Say(self.TEXT)], split=7)
-            case Scenario.CALL:
-                answer = Script([Call(self.CALL.name, self.CALL.arguments)], split=7)
-            case Scenario.SLOW:
-                answer = [Say("One"), Silence()]
-            case Scenario.UNAVAILABLE:
-                answer = Http(503, {"error": {"message": "Overloaded", "type": "server_error"}})
-            case Scenario.REFUSED:
-                answer = Http(401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}})
-            case Scenario.OVERFLOW:
-                answer = Http(400, OVERFLOW)
-            case Scenario.CUT:
-                answer = [Say("One two three"), Eof()]
-        async with speaking(answer, timeout=20) as (server, backend):
+        async with speaking(answer_in(scenario), timeout=20) as (server, backend):
             yield Subject(backend, step(), server.gone if scenario is Scenario.SLOW else None)
 
 

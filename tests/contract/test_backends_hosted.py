@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -15,41 +14,24 @@ from assistant_gateway import items
 from assistant_gateway.backend import Step
 from assistant_gateway.backends.request import Leeway, build
 from assistant_gateway.backends.responses import ResponsesBackend, ResponsesSettings
-from assistant_gateway.errors import FileRefused
 from assistant_gateway.events import (
     AnnotationAdded,
     FileDone,
-    ItemDone,
     StepDone,
     StepEvent,
-    TextDelta,
     ToolCallCreated,
     ToolCallDelta,
     ToolCallDone,
 )
 from assistant_gateway.testing.backend import a_step, assert_parts_add_up
-from assistant_gateway.values import FileRef, JsonObject, JsonValue
+from assistant_gateway.values import FileRef, JsonObject
 from emulators.openai import Act, Eof, Failed, Hosted, Http, Incomplete, OpenAIEmulator, Say
 from emulators.openai_hosted import MakeImage, RunCode, SearchFiles, SearchWeb, file_of_container, page
+from fixtures.backends import PNG, Shelf, bodies, collect, said
 
 KEY = "test-key"
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 CODE: JsonObject = {"type": "code_interpreter"}
 SEARCH: JsonObject = {"type": "file_search", "vector_store_ids": ["vs_1"]}
-
-
-class Shelf:
-    """Keeps files in memory, at most *most*."""
-
-    def __init__(self, most: int = 100) -> None:
-        self.most = most
-        self.files: list[tuple[str, bytes]] = []
-
-    async def save(self, name: str, content_type: str, data: bytes) -> FileRef:
-        if len(self.files) >= self.most:
-            raise FileRefused("one too many")
-        self.files.append((name, data))
-        return FileRef(f"file_{len(self.files)}", name, "image/png", len(data))
 
 
 @asynccontextmanager
@@ -68,21 +50,8 @@ def hosted(
     return replace(a_step(*said), hosted_tools=tools, save_file=(shelf or Shelf()).save)
 
 
-async def collect(backend: ResponsesBackend, step: Step) -> list[StepEvent]:
-    async with asyncio.timeout(30):
-        return [event async for event in backend.stream(step)]
-
-
-def bodies(events: list[StepEvent]) -> list[dict[str, JsonValue]]:
-    return [dict(event.body) for event in events if isinstance(event, ItemDone)]
-
-
 def files(events: list[StepEvent]) -> list[FileRef]:
     return [event.file for event in events if isinstance(event, FileDone)]
-
-
-def said(events: list[StepEvent]) -> str:
-    return "".join(event.delta for event in events if isinstance(event, TextDelta))
 
 
 # What is asked for

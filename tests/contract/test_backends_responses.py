@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import socket
@@ -12,7 +11,6 @@ from contextlib import asynccontextmanager
 import pytest
 
 from assistant_gateway import items
-from assistant_gateway.backend import Step
 from assistant_gateway.backends.repair import ORIGIN
 from assistant_gateway.backends.responses import ResponsesBackend, ResponsesSettings, plugin
 from assistant_gateway.errors import (
@@ -24,17 +22,14 @@ from assistant_gateway.errors import (
 )
 from assistant_gateway.events import (
     AnnotationAdded,
-    ItemDone,
     ReasoningDelta,
     StepDone,
-    StepEvent,
-    TextDelta,
     ToolCallCreated,
     ToolCallDelta,
     ToolCallDone,
 )
 from assistant_gateway.testing.backend import a_step, assert_calls_add_up, assert_parts_add_up
-from assistant_gateway.values import FileRef, FunctionCall, JsonObject, JsonValue, ToolSpec, Usage
+from assistant_gateway.values import FileRef, FunctionCall, JsonObject, Usage
 from emulators.openai import (
     Abort,
     Act,
@@ -55,20 +50,10 @@ from emulators.openai import (
     Silence,
     Think,
 )
+from fixtures.backends import PNG, WEATHER, bodies, collect, fault, said
 
 KEY = "test-key"
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 BAD_PICTURE = Http(400, {"error": {"message": "This is no valid image.", "code": "invalid_image"}})
-WEATHER = ToolSpec(
-    "get_weather",
-    "Tell the weather.",
-    {
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-        "additionalProperties": False,
-    },
-)
 
 
 def backend_for(base_url: str, **settings: object) -> ResponsesBackend:
@@ -86,32 +71,6 @@ async def speaking(
         backend = backend_for(started.base_url, **settings)
         yield started, backend
         await backend.close()
-
-
-async def collect(backend: ResponsesBackend, step: Step | None = None) -> list[StepEvent]:
-    async with asyncio.timeout(30):
-        return [event async for event in backend.stream(step or a_step("Hello"))]
-
-
-async def fault(backend: ResponsesBackend) -> tuple[BackendError, list[StepEvent]]:
-    events: list[StepEvent] = []
-
-    async def listen() -> None:
-        async for event in backend.stream(a_step("Hello")):
-            events.append(event)
-
-    with pytest.raises(BackendError) as raised:
-        await asyncio.wait_for(listen(), 30)
-    assert not any(isinstance(event, StepDone) for event in events)
-    return raised.value, events
-
-
-def said(events: list[StepEvent]) -> str:
-    return "".join(event.delta for event in events if isinstance(event, TextDelta))
-
-
-def bodies(events: list[StepEvent]) -> list[dict[str, JsonValue]]:
-    return [dict(event.body) for event in events if isinstance(event, ItemDone)]
 
 
 # How a stream ends

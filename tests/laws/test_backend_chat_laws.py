@@ -22,6 +22,7 @@ from assistant_gateway.values import JsonObject, JsonValue
 from emulators.openai import Call
 from emulators.openai_chat_rules import RULES, check_chat
 from emulators.openai_chat_wire import Speech, fragments
+from fixtures.backends import asked_for
 from fixtures.windows import MINE, windows
 
 TOOLS = ("get_weather", "get", "weather")
@@ -51,13 +52,6 @@ def told(chunks: Iterable[JsonObject], answer: Answer | None = None) -> list[Ste
 
 def delta(**more: JsonValue) -> JsonObject:
     return {"choices": [{"index": 0, "delta": more}]}
-
-
-def asked_for(events: list[StepEvent]) -> list[tuple[str, object]]:
-    assert_calls_add_up(events)
-    found = items.calls_of(event.body for event in events if isinstance(event, ItemDone))
-    assert len({call.call_id for call in found}) == len(found)
-    return [(call.name, json.loads(call.arguments)) for call in found]
 
 
 def ids() -> Iterator[str]:
