@@ -133,7 +133,7 @@ class StepDone:
     The step's outcome is known; the last event of a backend's stream.
 
     Attributes:
-        usage: What the step has used; where a provider tells it only at the end of a run, that of all its steps.
+        usage: What the step has used, or (where a provider tells it only once) the whole run.
         sums_up: Whether it is that of several steps.
         reason: Why it is incomplete (``max_output_tokens``, ``content_filter`` …).
         state: What the backend wants kept for the thread's next step; None keeps what there is.
