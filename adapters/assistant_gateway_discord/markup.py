@@ -1,7 +1,7 @@
 """
 Text on its way out: Markdown as models write it, made into what Discord shows.
 
-Discord has no tables, no headings below the third, no images and only one kind of fence; it reads
+Discord has no tables, no rules, no headings below the third, no images and only one kind of fence; it reads
 ``__x__`` as underlined and ``||x||`` as hidden, and ``<@1>`` as a mention. What is written stays
 readable, and nothing in it is a token. Code is left alone. The result may be longer than the text.
 """
@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterator
 
 from assistant_gateway.links import LINK, misleads
-from assistant_gateway_discord.tables import aligned, table_at
+from assistant_gateway_discord.tables import aligned, listed, table_at
 
+RULE = "─" * 12
 QUOTES = 4  # levels of quotations that are looked into
 
 _FENCE = re.compile(r"( {0,3}|(?:[ \t]*(?:[-*+]|[0-9]{1,9}[.)])?[ \t]+))(`{3,}(?=[^`]*$)|~{3,})(.*)")
@@ -23,6 +24,7 @@ _HEADING = re.compile(r"(?m)^( {0,3})#{4,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$")
 _TOKEN = re.compile(
     r"(\\*)(<)(?=@[!&]?[0-9]|#[0-9]|a?:\w+:[0-9]|/[^<>\n:]{1,100}:[0-9]|t:-?[0-9]|id:\w)", re.ASCII
 )
+_RULE = re.compile(r"(?m)(?<![^\n]\n)^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 _SPOILER = re.compile(r"(\\*)(\|\|)")
 # __init__.py and x.__init__() are names, as far as can be told; __init__ alone is strong text.
 _DUNDER = re.compile(r"(?<![\w\\])__(\w+?)__(?=\(|\.\w)|(?<=\w\.)__(\w+?)__(?!\w)")
@@ -70,7 +72,9 @@ def _blocks(lines: list[str], quotes: int) -> Iterator[tuple[bool, list[str]]]:
             yield True, _fenced(fence, lines[at + 1 : end])
             at = end + 1
         else:
-            yield True, aligned(lines[at : at + rows])
+            table = lines[at : at + rows]
+            code = aligned(table)
+            yield bool(code), code or listed(table)
             at += rows
     if prose:
         yield False, prose
@@ -112,6 +116,7 @@ def _inline(prose: str) -> str:
 
 
 def _words(text: str) -> str:
+    text = _RULE.sub(RULE, text)
     text = _HEADING.sub(lambda match: f"{match[1]}**{match[2].replace('**', '')}**", text)
     text = _SPOILER.sub(_escaped, text)
     text = _DUNDER.sub(lambda match: f"\\_\\_{match[1] or match[2]}\\_\\_", text)

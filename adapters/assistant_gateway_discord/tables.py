@@ -1,4 +1,9 @@
-"""Tables: Discord shows none, so they become aligned text in a code block."""
+"""
+Tables: Discord shows none, so they become aligned text in a code block.
+
+A code block breaks lines that are wider than the screen, and then nothing is aligned any more: a wide
+table becomes a list, a row in each line of it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+WIDEST = 80  # columns of a table that is aligned
 _PIPE = re.compile(r"(?<!\\)\|")
 _DASHES = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_BREAK = re.compile(r"[ \t]*<br[ \t]*/?>[ \t]*", re.IGNORECASE)
 _EMPHASIS = re.compile(r"(\*\*|__|~~|`+)(?=\S)(.+?)(?<=\S)\1")
 
 
@@ -23,14 +30,24 @@ def table_at(lines: Sequence[str], start: int) -> int:
     return end - start
 
 
+def listed(lines: Sequence[str]) -> list[str]:
+    """The lines of a table as a list: heads in one line, each row in one; its cells keep their markup."""
+    head, _, *body = [_cells(line) for line in lines]
+    title = " · ".join(_plain(cell) for cell in head if cell)
+    rows = (" · ".join(cell.replace("\\|", "|") for cell in row if cell) for row in body)
+    return [f"**{title}**" if title else "", *(f"- {row}" for row in rows)]
+
+
 def aligned(lines: Sequence[str]) -> list[str]:
-    """The lines of a table as lines of a code block, its fences included."""
+    """The lines of a table as a code block, its fences included; none where it is too wide for one."""
     head, dashes, *body = [_cells(line) for line in lines]
     columns = len(head)
     rows = [
         (row + [""] * columns)[:columns] for row in ([_plain(cell) for cell in row] for row in (head, *body))
     ]
     widths = [max(_width(row[column]) for row in rows) for column in range(columns)]
+    if sum(widths) + len(" | ") * (columns - 1) > WIDEST:
+        return []
     to_the_right = [cell.endswith(":") and not cell.startswith(":") for cell in dashes]
     shown = [_row(row, widths, to_the_right) for row in rows]
     rule = "-+-".join("-" * width for width in widths)
@@ -41,7 +58,7 @@ def _cells(line: str) -> list[str]:
     inner = line.strip().removeprefix("|")
     if inner.endswith("|") and not inner.endswith("\\|"):
         inner = inner[:-1]
-    return [cell.strip() for cell in _PIPE.split(inner)]
+    return [_BREAK.sub(" ", cell.strip()) for cell in _PIPE.split(inner)]
 
 
 def _plain(cell: str) -> str:

@@ -19,6 +19,8 @@ BREAK = "`\u200b``"  # a fence within a fence, broken by a space that nobody see
         ("# One\n## Two\n### Three", "# One\n## Two\n### Three"),
         ("#### Deep\n###### **Deeper** ##", "**Deep**\n**Deeper**"),
         ("a __bold__ b, `__init__` and __init__.py", "a **bold** b, `__init__` and \\_\\_init\\_\\_.py"),
+        ("a\n\n---\n\nb\n\n* * *", "a\n\n────────────\n\nb\n\n────────────"),
+        ("a\n---\n- b\n---", "a\n---\n- b\n---"),
         ("either || or || both", "either \\|\\| or \\|\\| both"),
         ("`a || b`", "`a || b`"),
         (
@@ -51,6 +53,26 @@ def test_a_table_becomes_aligned_text() -> None:
 
     expected = "Before\n\n```\nName | Price\n-----+------\nTea  |     5\n緑茶 |   1|2\n```\n\nAfter"
     assert expected == shown(table)
+
+
+def test_a_wide_table_becomes_a_list() -> None:
+    """More than 80 columns would be broken anywhere: each row is a line, and links in it stay links."""
+    link = "[docs](https://x.y/z)"
+    table = (
+        f"| Name | Use |\n|---|---|\n| **Tea** | {'warm ' * 20}<br>{link} |\n| Salt \\| pepper | |\n\nAfter"
+    )
+
+    told = shown(table)
+    assert f"**Name · Use**\n- **Tea** · {'warm ' * 20}{link}\n- Salt | pepper\n\nAfter" == told
+
+
+def test_a_table_at_the_limit_is_aligned() -> None:
+    """80 columns are aligned, 81 are a list."""
+    tables = [f"| a | {'b' * width} |\n|---|---|\n| c | d |" for width in (76, 77)]
+
+    assert ["```", "**"] == [
+        shown(table)[: 3 if width == 76 else 2] for table, width in zip(tables, (76, 77), strict=True)
+    ]
 
 
 def test_a_line_with_pipes_is_no_table() -> None:
