@@ -7,12 +7,12 @@ what the gateway's assistant is configured to do. What is left out there is the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from assistant_gateway.backend import Step
 from assistant_gateway.backends.assistants_messages import system_texts
 from assistant_gateway.backends.characters import whole
-from assistant_gateway.errors import BackendRefused
+from assistant_gateway.backends.options import check_options, listed
 from assistant_gateway.values import JsonObject, JsonValue
 
 RESERVED = frozenset(
@@ -34,9 +34,7 @@ def run_body(step: Step) -> JsonObject:
     Raises:
         BackendRefused: An option is the gateway's own to set.
     """
-    forbidden = sorted(RESERVED & step.options.keys())
-    if forbidden:
-        raise BackendRefused(f"the assistant's options may not set {', '.join(forbidden)}: the gateway does")
+    check_options(step.options, RESERVED)
     body: dict[str, JsonValue] = {"truncation_strategy": {"type": "auto"}}
     if step.model:
         body["model"] = step.model
@@ -56,7 +54,7 @@ def run_body(step: Step) -> JsonObject:
         tools.append({key: value for key, value in hosted.items() if key != resource})
     for key, value in step.options.items():
         if key == "tools":
-            tools += value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+            tools += listed(value)
         else:
             body[key] = value
     if tools:

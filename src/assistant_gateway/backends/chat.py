@@ -131,9 +131,7 @@ def _corrected(manner: Manner, refusal: Refusal, request: Request) -> Manner | N
     if dialect is not None:
         return replace(manner, dialect=dialect)
     if request.kinds and refusal.status in (400, 415, 422):
-        # Documents first: far more models see pictures than read every kind of document.
-        refused = "input_image" if refusal.is_about_pictures else "input_file"
-        return replace(manner, kinds=manner.kinds - (request.kinds & {refused} or request.kinds))
+        return replace(manner, kinds=manner.kinds - refusal.files_of(request.kinds))
     return None
 
 

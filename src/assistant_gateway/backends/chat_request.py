@@ -4,16 +4,15 @@ One step as the body of a `POST /chat/completions`, in one dialect.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant_gateway.backend import Step
 from assistant_gateway.backends.chat_messages import messages
 from assistant_gateway.backends.dialects import Dialect
 from assistant_gateway.backends.files import KINDS, Inliner
+from assistant_gateway.backends.options import check_options, listed
 from assistant_gateway.backends.repair import repair
 from assistant_gateway.backends.request import Request, easy_items
-from assistant_gateway.errors import BackendRefused
 from assistant_gateway.values import JsonValue, ToolSpec
 
 RESERVED = frozenset(
@@ -44,9 +43,7 @@ async def build(step: Step, model: str, manner: Manner) -> Request:
     Raises:
         BackendRefused: An option is the gateway's own to set.
     """
-    forbidden = sorted(RESERVED & step.options.keys())
-    if forbidden:
-        raise BackendRefused(f"the assistant's options may not set {', '.join(forbidden)}: the gateway does")
+    check_options(step.options, RESERVED)
     dialect = manner.dialect
     files = Inliner(step, kinds=manner.kinds & _kinds(dialect))
     known = repair(step.items, origin=manner.origin, readable=bool(dialect.reasoning_key))
@@ -63,7 +60,7 @@ async def build(step: Step, model: str, manner: Manner) -> Request:
     tools: list[JsonValue] = [_tool(tool, dialect) for tool in step.tools]
     for key, value in step.options.items():
         if key == "tools":
-            tools += value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+            tools += listed(value)
         elif key not in dialect.leaves_out:
             body[key] = value
     if tools:

@@ -128,10 +128,11 @@ class Refusal(Exception):
         wait = retry_after(error.response.headers)
         return cls(from_error(told, status=status, retry_after=wait), status, told)
 
-    @property
-    def is_about_pictures(self) -> bool:
-        """Whether it speaks of pictures; else it may be about any kind of file."""
-        return "image" in f"{self.code} {self.param} {self.message}".lower()
+    def files_of(self, sent: frozenset[str]) -> frozenset[str]:
+        """Of the kinds of files that were *sent* those that it is about, as far as it can be told."""
+        is_about_pictures = "image" in f"{self.code} {self.param} {self.message}".lower()
+        # Else documents first: far more models see pictures than read every kind of document.
+        return sent & {"input_image" if is_about_pictures else "input_file"} or sent
 
 
 class Connection:

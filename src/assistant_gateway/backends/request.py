@@ -17,8 +17,8 @@ from assistant_gateway.backend import Step
 from assistant_gateway.backends.characters import label, whole
 from assistant_gateway.backends.files import KINDS, Inliner
 from assistant_gateway.backends.hosted import includes_for, tools_for
+from assistant_gateway.backends.options import check_options, listed
 from assistant_gateway.backends.repair import repair
-from assistant_gateway.errors import BackendRefused
 from assistant_gateway.values import JsonObject, JsonValue
 
 RESERVED = frozenset(
@@ -74,9 +74,7 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
     Raises:
         BackendRefused: An option is the gateway's own to set.
     """
-    forbidden = sorted(RESERVED & step.options.keys())
-    if forbidden:
-        raise BackendRefused(f"the assistant's options may not set {', '.join(forbidden)}: the gateway does")
+    check_options(step.options, RESERVED)
     files = Inliner(step, kinds=leeway.kinds)
     body: dict[str, JsonValue] = {
         "model": model,
@@ -106,9 +104,9 @@ async def build(step: Step, model: str, leeway: Leeway) -> Request:
         body["prompt_cache_key"] = hashlib.sha256(step.thread_id.encode()).hexdigest()[:32]
     for key, value in step.options.items():
         if key == "tools":
-            tools += _list(value)
+            tools += listed(value)
         elif key == "include":
-            include += [name for name in _list(value) if name not in include]
+            include += [name for name in listed(value) if name not in include]
         # `reasoning = true` is ours: this server speaks encrypted reasoning. A table is the provider's.
         elif key != "reasoning" or not isinstance(value, bool):
             body[key] = value
@@ -175,7 +173,3 @@ async def _message(body: JsonObject, sender: str, files: Inliner) -> JsonObject:
         return {"type": "message", "role": role, "content": [*named, *parts]}
     text = "\n\n".join(texts)
     return {"type": "message", "role": role, "content": f"{sender}: {text}" if sender else text}
-
-
-def _list(value: JsonValue) -> list[JsonValue]:
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]

@@ -127,9 +127,7 @@ def _narrower(leeway: Leeway, refusal: Refusal, request: Request) -> Leeway | No
     if leeway.encrypted and refusal.param.startswith("include"):
         return replace(leeway, origin="", encrypted=False)
     if request.kinds and refusal.code != "model_not_found" and refusal.status != 404:
-        # Documents first: far more models see pictures than read every kind of document.
-        refused = "input_image" if refusal.is_about_pictures else "input_file"
-        return replace(leeway, kinds=leeway.kinds - (request.kinds & {refused} or request.kinds))
+        return replace(leeway, kinds=leeway.kinds - refusal.files_of(request.kinds))
     return None
 
 
