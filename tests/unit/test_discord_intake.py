@@ -12,6 +12,7 @@ from assistant_gateway_discord.drafts import SMALL
 from emulators.discord import DiscordEmulator, Fault, Message
 from emulators.discord.faults import CallFault
 from emulators.eventually import eventually
+from emulators.shapes import Json
 from fixtures.discord import Desk, MemoryNotes, desk, running
 
 
@@ -273,7 +274,8 @@ async def test_a_note_whose_posting_a_process_did_not_survive_is_found_and_taken
             question = await bot.ask()
             await eventually(lambda: len(waiting(notes)) == 1 and small(discord, question))
             target = bot.target(question)
-        notes.kept["discord:waiting", question.id] |= {"id": ""}
+        key = ("discord:waiting", question.id)
+        notes.kept[key] = {**notes.kept[key], "id": ""}
         async with running(discord, intake=bot.intake, notes=notes) as bot:
             await bot.adapter.working(target)
             await eventually(lambda: not waiting(notes))
@@ -398,7 +400,7 @@ async def test_a_reply_to_a_forwarded_message_brings_its_words() -> None:
 
 async def test_a_sticker_and_a_poll_are_words() -> None:
     """In private, a sticker alone and a poll alone are no empty messages."""
-    poll = {
+    poll: Json = {
         "question": {"text": "Tea?"},
         "answers": [
             {"answer_id": 1, "poll_media": {"text": "yes"}},
