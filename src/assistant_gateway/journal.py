@@ -71,6 +71,7 @@ class Journal(RunHandler):
         self._next = 1
         self._waiters: list[asyncio.Future[None]] = []
         self._sealed = False
+        self._cut_off = False  # what an earlier attempt said is not void yet
         self.closed = False
         self.followed_by: Journal | None = None
         self._write(
@@ -98,6 +99,7 @@ class Journal(RunHandler):
         """Count from the beginning of an attempt."""
         self._next = max(self._next, (attempt - 1) * ATTEMPT + 2)
         self._sealed = False
+        self._cut_off = attempt > 1
 
     async def on_event(self, event: RunEvent) -> None:
         if self._sealed:
@@ -112,6 +114,7 @@ class Journal(RunHandler):
             case RunRestarted(run=run):
                 self._remember_beginning(run)
                 self._write("run.restarted", {"run": run_data(run)})
+                self._cut_off = False
             case ToolCallCreated():
                 self._write(
                     "tool_call.created", {"call_id": event.call_id, "name": event.name, "kind": event.kind}
@@ -150,11 +153,11 @@ class Journal(RunHandler):
         Nothing is written down any more: what is kept and what readers see are the same.
         """
         self._sealed = True
-        lines = [*self._lines, *self._ending(run, answer)]
+        ending = self._ending(run, answer)
         return json.dumps(
             [
                 [line.event, line.first, line.last, "".join(line.pieces) if line.event == TEXT else line.data]
-                for line in lines
+                for line in (*self._lines, *ending)
             ],
             ensure_ascii=False,
             separators=(",", ":"),
@@ -245,6 +248,14 @@ class Journal(RunHandler):
     def _ending(self, run: Run | None, answer: Answer) -> list[_Line]:
         lines = []
         id = self._next
+        if run is not None and self._cut_off:
+            # The run ends before this attempt has said a word: what stands is what earlier ones have kept.
+            self._remember_beginning(run)
+            begun = run_data(replace(run, status=RunStatus.IN_PROGRESS))
+            lines.append(_Line("run.restarted", id, id, {"run": begun}))
+            if answer.text:
+                lines.append(_Line(TEXT, id + 1, id + len(answer.text), pieces=[answer.text]))
+            id = lines[-1].last + 1
         if run is not None:
             word = "failed" if answer.status is RunStatus.EXPIRED else answer.status.value
             data: dict[str, object] = {"run": run_data(run)}

@@ -233,6 +233,26 @@ async def test_a_run_that_a_crash_cut_off_still_has_its_beginning() -> None:
     assert {"id": "run_1", "attempt": 1}.items() <= entries[1].data["run"].items()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("kept", ["", "Let me look."])
+async def test_a_run_that_ends_before_its_next_attempt_begins_tells_what_stands(kept: str) -> None:
+    """Stopped after a crash: of the words that were streamed, readers are left with what is kept."""
+    reader = aiter(
+        (await written(Journal(a_message()), RunCreated(RUN), TextDelta("t", "Well. 42"))).follow()
+    )
+    before = [await anext(reader) for _ in range(3)]
+    run = replace(RUN, attempt=2)
+    journal, answer = Journal(a_message(run=RUN)), Answer(kept, RunStatus.CANCELLED)
+    journal.begin(2)
+
+    on_disk = journal.ended(run, answer)
+    journal.close(run, answer)
+
+    resumed = await read(journal, after=before[-1].id)
+    assert ["run.created", "run.restarted"] == [entry.event for entry in await read(journal)][1:3]
+    assert await read(journal) == await read(Journal.load(a_message(), on_disk))
+    assert kept == text_of([*before, *resumed]) == text_of(await read(journal)) == resumed[-1].data["text"]
+
+
 async def test_a_kept_journal_is_the_written_one() -> None:
     """What `ended` keeps and `load` reads back is, entry by entry, what live readers saw."""
     journal = await written(
