@@ -23,6 +23,7 @@ from assistant_gateway_slack.downloads import Downloads
 from assistant_gateway_slack.earlier import Earlier
 from assistant_gateway_slack.echoes import Echoes
 from assistant_gateway_slack.identity import Identity
+from assistant_gateway_slack.kinds import Kinds
 from assistant_gateway_slack.markup import mentioned, readable
 from assistant_gateway_slack.people import People, as_user
 from assistant_gateway_slack.said import ADAPTER, Deleted, Echo, Edited, Ignored, Said, judge
@@ -59,6 +60,7 @@ class Ears:
         self._echoes = echoes
         self._tell = tell
         self._looking_at = looking_at
+        self._kinds = Kinds()
         self._turns: Turns[Conversation] = Turns()
         self._bots: BotTurns[Conversation] = BotTurns(settings.max_bot_turns)
         self._told: OrderedDict[str, None] = OrderedDict()
@@ -71,6 +73,7 @@ class Ears:
         Raises:
             StoreUnavailable: Nothing was written; Slack must send it again.
         """
+        payload = await self._kinds.completed(payload)
         judged = judge(payload, me, agent=self._settings.view == "agent")
         match judged:
             case Echo():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -446,3 +447,28 @@ async def test_odd_authorisations_are_no_error(http: Desk, authorised: object) -
     status, _, _ = await http.send(http.payload(http.message(), authorizations=authorised))
 
     assert 200 == status
+
+
+async def test_a_mention_in_group_messages_overtakes_its_twin(http: Desk) -> None:
+    """A mention has no channel type: it waits for the message, and they are one, of the whole group."""
+    message = http.message(channel="C0GROUP", channel_type="mpim")
+    mention = {key: value for key, value in message.items() if key != "channel_type"}
+
+    first = asyncio.create_task(http.send(http.payload({**mention, "type": "app_mention"})))
+    await asyncio.sleep(0.05)
+    await http.send(http.payload(message))
+    await first
+
+    (heard,) = http.heard
+    assert ("C0GROUP", "") == (heard.conversation.channel, heard.conversation.topic)
+
+
+async def test_a_mention_without_a_twin_is_one_in_a_channel(http: Desk) -> None:
+    """An app without message events hears mentions alone: each is answered in its thread, none is lost."""
+    message = http.message(channel="C0LONELY", type="app_mention")
+    del message["channel_type"]
+
+    await http.send(http.payload(message))
+
+    (heard,) = http.heard
+    assert message["ts"] == heard.conversation.topic
