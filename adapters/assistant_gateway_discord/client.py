@@ -67,17 +67,8 @@ class _OneShard(discord.Client):
             super().dispatch(event, *args, **kwargs)
 
 
-class _ManyShards(discord.AutoShardedClient):
+class _ManyShards(_OneShard, discord.AutoShardedClient):
     """The same, for bots in so many servers that they need several connections."""
-
-    def __init__(self, happened: Happened, **options: Any) -> None:
-        super().__init__(**options)
-        self._happened = happened
-
-    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
-        self._happened(event, args)
-        if not event.startswith("socket_"):
-            super().dispatch(event, *args, **kwargs)
 
 
 def _lead(client: discord.Client, web: Web, gateway: yarl.URL) -> None:
