@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -27,3 +28,12 @@ def _logging_as_it_was() -> Iterator[None]:
     logging.captureWarnings(False)
     root.handlers = handlers
     root.setLevel(level)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty directory, and an environment without our variables."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith(("OPENAI_", "SLACK_", "DISCORD_", "WEBHOOK_", "ASSISTANT_GATEWAY_")):
+            monkeypatch.delenv(name)

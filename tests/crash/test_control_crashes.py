@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.backend import Act, Gate, ScriptedBackend, begins, calls, says
 from assistant_gateway.tools import tool
 from assistant_gateway.values import Conversation, Item, Message, MessageState, OnEdit
-from fixtures.house import PATIENCE, House, asked, until
+from fixtures.house import House, asked, until
 from fixtures.mortal import Mortal
 
 CHANNEL = Conversation("fake", "T1", "C1")
@@ -61,16 +60,7 @@ class Lives:
         await store.open()
         async with self._house(path, store) as house:
             await self._before(house)
-            store.armed = True
-            ending = asyncio.ensure_future(self._to_the_end(house))
-            dying = asyncio.ensure_future(store.died.wait())
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.wait([ending, dying], return_when=asyncio.FIRST_COMPLETED)
-            died = store.died.is_set()
-            for task in (ending, dying):
-                task.cancel()
-            await asyncio.wait([ending, dying])
-            await store.bury()
+            died = await store.dies_during(self._to_the_end(house))
         await store.close()
         if died:
             self.backend = ScriptedBackend(self._script)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from assistant_gateway.adapter import Delivery, DeliveryState
 from assistant_gateway.cli import main
@@ -39,19 +35,7 @@ from fixtures.plugins import plugins
 TOOLS = Path(__file__).parent.parent / "fixtures" / "cli_tools.py"
 
 
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty directory, an environment without our variables, and the process's logging as before."""
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith(("OPENAI_", "SLACK_", "DISCORD_", "WEBHOOK_", "ASSISTANT_GATEWAY_")):
-            monkeypatch.delenv(name)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(False)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def code_of(*argv: str) -> int:

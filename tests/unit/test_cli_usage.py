@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-import structlog
 
 from assistant_gateway.cli import main
 from assistant_gateway.store.sqlite import SqliteStore
@@ -32,21 +27,6 @@ from assistant_gateway.values import (
 
 SMALL = Charge("small", Usage(1_000, 50, 20), 600_000)
 LARGE = Charge("large", Usage(20_000, 500), 2_500_000)
-
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty directory, an environment without our variables, and the process's logging as before."""
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith(("OPENAI_", "SLACK_", "DISCORD_", "WEBHOOK_", "ASSISTANT_GATEWAY_")):
-            monkeypatch.delenv(name)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(False)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from assistant_gateway.testing.adapter import FakeAdapter
 from assistant_gateway.testing.backend import Act, ScriptedBackend, calls, says
 from assistant_gateway.tools import tool
 from assistant_gateway.values import Usage
-from fixtures.house import PATIENCE, House, outputs
+from fixtures.house import House, outputs
 from fixtures.mortal import Mortal
 
 PRICES = {"m": PriceSettings(output=10.0)}
@@ -102,15 +101,6 @@ async def told(directory: Path, adapter: FakeAdapter, last: int, *, commits: boo
     store = Mortal(directory / "gateway.db", last, commits=commits)
     await store.open()
     async with a_house(directory, adapter, store) as house:
-        store.armed = True
-        talking = asyncio.ensure_future(talk(house))
-        dying = asyncio.ensure_future(store.died.wait())
-        async with asyncio.timeout(PATIENCE):
-            await asyncio.wait([talking, dying], return_when=asyncio.FIRST_COMPLETED)
-        died = store.died.is_set()
-        for task in (talking, dying):
-            task.cancel()
-        await asyncio.wait([talking, dying])
-        await store.bury()
+        died = await store.dies_during(talk(house))
     await store.close()
     return died

@@ -21,6 +21,7 @@ from assistant_gateway_slack.installations import SCOPE
 from assistant_gateway_slack.settings import INSTALL_PATH, REDIRECT_PATH
 from emulators.eventually import eventually
 from emulators.slack import Fault, HandClock
+from fixtures.slack import running
 from fixtures.slack_shop import (
     PUBLIC,
     Brittle,
@@ -30,7 +31,6 @@ from fixtures.slack_shop import (
     invite,
     open_shop,
     place,
-    running,
     services,
     settings_for,
     shop,
