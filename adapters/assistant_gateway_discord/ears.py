@@ -16,7 +16,7 @@ from dataclasses import replace
 import structlog
 
 from assistant_gateway.adapter import Intake, Verdict
-from assistant_gateway.errors import Forbidden, RateLimited
+from assistant_gateway.errors import AdapterError, Forbidden, RateLimited, StoreUnavailable
 from assistant_gateway.platforms.bots import BotTurns
 from assistant_gateway.platforms.shapes import Json
 from assistant_gateway.values import Inbound, User
@@ -267,7 +267,12 @@ class Ears:
         if fresh:
             self._log.info("discord.catching_up", channel=channel, messages=len(fresh))
         for message in fresh:
-            await self._hear(message, heard.guild, me, intake)
+            try:
+                await self._hear(message, heard.guild, me, intake)
+            except (StoreUnavailable, AdapterError):
+                raise
+            except Exception:  # one message that nobody can read must not hide those after it
+                self._log.exception("discord.event_failed", channel=channel)
 
 
 def _thread_name(words: str) -> str:

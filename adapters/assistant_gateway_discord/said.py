@@ -108,7 +108,7 @@ def judge(message: Json, me: Identity, *, guild: str = "") -> Judged:
         nonce = message.get("nonce")
         return Echo(channel, id, str(nonce) if isinstance(nonce, (str, int)) else "")
     kind = message.get("type", 0)
-    if kind not in SPOKEN:
+    if type(kind) is not int or kind not in SPOKEN:
         return Ignored(f"a message of type {kind}"[:100])
     member = table(message.get("member"))
     reference = table(message.get("message_reference"))

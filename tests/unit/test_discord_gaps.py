@@ -8,8 +8,10 @@ from functools import partial
 
 import pytest
 
+from assistant_gateway.adapter import Receipt
 from assistant_gateway.errors import StoreUnavailable
 from assistant_gateway.testing.intake import FakeIntake
+from assistant_gateway.values import Inbound
 from assistant_gateway_discord.adapter import DiscordAdapter
 from assistant_gateway_discord.cursors import SCOPE
 from emulators.discord import App, DiscordEmulator, EventFault, Fault, HandClock, Intent
@@ -183,6 +185,26 @@ async def test_the_history_is_read_again_where_discord_stumbles() -> None:
             await eventually(lambda: len(bot.heard) == 3)
 
     assert ["0", "1", "2"] == texts(bot)
+
+
+async def test_one_missed_message_that_nobody_can_read_hides_no_other() -> None:
+    """Of two missed messages the first makes the intake fail in a way nobody foresaw: the second is heard."""
+
+    class Choking(FakeIntake):
+        async def accept(self, inbound: Inbound) -> Receipt:
+            if inbound.text == "1":
+                raise ValueError("unforeseen")
+            return await super().accept(inbound)
+
+    notes = MemoryNotes()
+    async with DiscordEmulator(speed=SPEED) as discord:
+        async with running(discord, notes=notes) as bot:
+            await bot.ask("0")
+        await say(bot, "1", "2")
+        async with running(discord, intake=Choking(), notes=notes) as bot:
+            await eventually(lambda: bot.heard)
+
+    assert ["2"] == texts(bot)
 
 
 async def test_twenty_reconnects_lose_and_repeat_nothing() -> None:

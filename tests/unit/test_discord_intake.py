@@ -9,6 +9,8 @@ from assistant_gateway.errors import StoreUnavailable
 from assistant_gateway.testing.intake import FakeIntake
 from assistant_gateway.values import Conversation, Inbound
 from assistant_gateway_discord.drafts import SMALL
+from assistant_gateway_discord.identity import Identity
+from assistant_gateway_discord.said import Ignored, judge
 from emulators.discord import DiscordEmulator, Fault, Message
 from emulators.discord.faults import CallFault
 from emulators.eventually import eventually
@@ -78,6 +80,14 @@ async def test_what_is_not_for_the_bot_is_not_accepted() -> None:
         await bot.adapter.post(bot.target(question), "run_1.0", Content("I am here."))
 
         assert ["Yes?"] == await only_the_last(bot)
+
+
+@pytest.mark.parametrize("kind", [[], {}, "0", None, True, 7, 1 << 70])
+def test_what_is_no_message_of_a_person_is_ignored(kind: object) -> None:
+    """Whatever stands where the type should: nothing fails, nothing is said."""
+    message = {"id": "1", "channel_id": "2", "author": {"id": "3"}, "content": "x", "type": kind}
+
+    assert isinstance(judge(message, Identity("4", "4")), Ignored)
 
 
 async def test_a_reply_to_the_bot_is_answered_without_a_mention() -> None:
