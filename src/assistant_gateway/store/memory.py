@@ -28,9 +28,9 @@ def reset(db: Database, lane: Lane) -> Thread:
     return _thread(db, new_thread(db, id))
 
 
-def put_items(db: Database, thread_id: str, items: Sequence[Item], run_id: str = "") -> None:
+def put_items(db: Database, thread_id: str, items: Sequence[Item], run_id: str = "") -> tuple[int, int]:
     """
-    Put items on a thread, under *run_id* where they name no run themselves.
+    Put items on a thread, under *run_id* where they name no run themselves; its lengths before and after.
 
     Raises:
         LookupError: There is no such thread.
@@ -52,6 +52,7 @@ def put_items(db: Database, thread_id: str, items: Sequence[Item], run_id: str =
         )
     if seq > length:
         db.run("grow_thread", thread=thread_id, items=seq)
+    return length, seq
 
 
 def summary(db: Database, thread_id: str) -> Summary | None:

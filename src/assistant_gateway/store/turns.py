@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from assistant_gateway import items
 from assistant_gateway.store import Undone, rows
@@ -53,9 +52,7 @@ def of(db: Database, run_id: str) -> Turn | None:
 
 def put_question(db: Database, thread_id: str, asked: Sequence[Item]) -> tuple[int, int]:
     """Put a question's items on a thread; the seqs before and at its end."""
-    begins_at = _length(db, thread_id)
-    put_items(db, thread_id, asked)
-    return begins_at, _length(db, thread_id)
+    return put_items(db, thread_id, asked)
 
 
 def undo(db: Database, thread_id: str) -> Undone:
@@ -114,7 +111,3 @@ def _newest_first(db: Database, thread_id: str) -> Iterator[Item]:
         for item in map(rows.item, page):
             yield item
             before = item.seq
-
-
-def _length(db: Database, thread_id: str) -> int:
-    return cast(int, db.value("thread_length", thread=thread_id))
