@@ -70,7 +70,7 @@ class Socket:
                     self.fault = "Slack limits how often connections are opened"
                 except (AdapterError, aiohttp.ClientError, OSError) as error:
                     wait = 0.0
-                    self.fault = str(error) or type(error).__name__
+                    self.fault = _reason(error)
                 self._log.warning("slack.socket_down", reason=self.fault)
                 # Never all at the same moment, so that they do not end together again.
                 await asyncio.sleep(max(wait, pause) * (1 + random.random() / 2))  # noqa: S311
@@ -172,6 +172,13 @@ class _Line:
             await self._socket.send_str(json.dumps(response.to_dict()))
         except (aiohttp.ClientError, OSError) as error:
             self._log.info("slack.acknowledgement_lost", error=type(error).__name__)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the address: whoever has that may connect in our place."""
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        return f"the handshake was refused with HTTP {error.status}"
+    return str(error) if isinstance(error, AdapterError) else type(error).__name__
 
 
 def _read(received: aiohttp.WSMessage) -> Json:

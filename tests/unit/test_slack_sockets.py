@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from assistant_gateway.errors import StoreUnavailable
 from assistant_gateway.testing.intake import FakeIntake
@@ -37,14 +38,21 @@ async def test_a_cut_connection_comes_back_with_a_new_address() -> None:
 
 
 async def test_a_refused_handshake_is_tried_with_another_address() -> None:
-    """Three handshakes are refused; each try asks for an address of its own, and the fourth connects."""
+    """
+    Three handshakes are refused; each try asks for an address of its own, and the fourth connects.
+
+    The addresses, which are good for whoever has them, are told neither to the log nor to `/readyz`.
+    """
     async with desk(connections=1) as slack:
         slack.slack.faults.refused_handshakes = 3
 
-        slack.slack.cut_sockets()
-        await eventually(lambda: slack.adapter.unready())
-        await eventually(lambda: not slack.adapter.unready(), timeout=30)
+        with capture_logs() as logs:
+            slack.slack.cut_sockets()
+            await eventually(lambda: "503" in slack.adapter.unready())
+            told = slack.adapter.unready()
+            await eventually(lambda: not slack.adapter.unready(), timeout=30)
 
+        assert "ticket" not in f"{told} {logs}"
         assert 1 + 4 == len(slack.slack.calls("apps.connections.open"))
 
 
