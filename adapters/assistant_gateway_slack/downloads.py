@@ -20,7 +20,7 @@ from assistant_gateway.values import Attachment
 from assistant_gateway_slack.web import Web
 
 HOSTS = FileHosts("slack.com", frozenset({"files.slack.com", "slack-files.com"}))
-SIGN_IN = "Slack asks to sign in for it; does the bot have the scope files:read?"
+SIGN_IN = "Slack asks to sign in for it, so the bot may lack the scope files:read"
 
 
 class Downloads:
@@ -58,7 +58,7 @@ class Downloads:
     async def _read(self, url: str, declared: str) -> bytes:
         def admit(answer: aiohttp.ClientResponse) -> None:
             if answer.status != 200:
-                raise LeftOut("Slack does not give it to the bot; does it have the scope files:read?")
+                raise LeftOut("Slack does not give it to the bot, which may lack the scope files:read")
             if answer.content_type == "text/html" and "html" not in declared:
                 raise LeftOut(SIGN_IN)
 

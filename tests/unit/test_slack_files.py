@@ -57,9 +57,9 @@ async def test_a_page_of_html_that_somebody_sent_is_a_file() -> None:
 @pytest.mark.parametrize(
     ("settings", "scopes", "reason"),
     [
-        ({"max_file_size": 1024}, SCOPES, "larger than"),
+        ({"max_file_size": 100_000}, SCOPES, "larger than 0.0954 MB."),
         ({"max_files": 0}, SCOPES, "only 0 files"),
-        ({}, SCOPES - {"files:read"}, "files:read"),
+        ({}, SCOPES - {"files:read"}, "may lack the scope files:read."),
     ],
     ids=["too large", "too many", "no scope"],
 )
@@ -69,7 +69,7 @@ async def test_a_file_that_is_left_out_is_told(
     """The message is taken; the model reads why the file is missing, and Ann alone is told so, too."""
     async with desk(**settings) as slack:
         slack.slack.bot.scopes = scopes
-        await send(slack, "big.bin", b"x" * 2000)
+        await send(slack, "big.bin", b"x" * 100_001)
         note = await slack.slack.until(lambda: slack.slack.world.ephemerals)
 
         (heard,) = slack.heard

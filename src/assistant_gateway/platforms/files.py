@@ -77,7 +77,7 @@ class FileCaps:
             LeftOut: It is too large.
         """
         if size > self.max_size:
-            raise LeftOut(f"it is larger than {self.max_size / (1 << 20):g} MB")
+            raise LeftOut(f"it is larger than {self.max_size / (1 << 20):.3g} MB")
 
     async def read(
         self,
