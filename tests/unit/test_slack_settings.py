@@ -216,6 +216,15 @@ def test_the_command_prints_the_manifest(capsys: pytest.CaptureFixture[str]) -> 
     assert 2 == end.value.code
 
 
+@pytest.mark.parametrize("name", ["", " ", "x" * 36])
+def test_a_name_that_slack_would_refuse_is_wrong_usage(name: str) -> None:
+    """No name, a blank, and 36 characters: nobody finds that out by pasting the manifest."""
+    with pytest.raises(SystemExit) as end:
+        main(["slack", "manifest", "--name", name])
+
+    assert 2 == end.value.code
+
+
 def test_the_manifest_follows_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without any token the file's view, command and public address are in it; what is wrong has its line."""
     path = tmp_path / "config.toml"

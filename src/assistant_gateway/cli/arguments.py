@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="its [slack] says what is asked for (default: ./config.toml if it exists)",
     )
-    manifest.add_argument("--name", default="Assistant", help="the bot's name (default: Assistant)")
+    manifest.add_argument(
+        "--name", type=_app_name, default="Assistant", help="the bot's name (default: Assistant)"
+    )
     manifest.add_argument(
         "--url", type=_public, metavar="URL", help="https://HOST for HTTP; without it Socket Mode"
     )
@@ -197,6 +199,13 @@ def _id(text: str) -> str:
     if not text.isascii() or not text.isdigit() or len(text) > 20:
         raise argparse.ArgumentTypeError("should be an id of Discord's, a number")
     return text
+
+
+def _app_name(text: str) -> str:
+    # docs.slack.dev, "App manifest reference", `display_information.name`, 2026-09-14
+    if not 0 < len(text.strip()) <= 35:
+        raise argparse.ArgumentTypeError("Slack takes names of 1 to 35 characters")
+    return text.strip()
 
 
 def _public(text: str) -> str:
