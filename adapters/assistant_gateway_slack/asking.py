@@ -15,7 +15,7 @@ import structlog
 
 from assistant_gateway.adapter import Intake, Verdict
 from assistant_gateway.errors import AdapterError, Forbidden, NotAllowed, StoreUnavailable
-from assistant_gateway.platforms.shapes import text
+from assistant_gateway.platforms.shapes import Json, text
 from assistant_gateway.values import Command, Conversation, Inbound, JsonObject, User
 from assistant_gateway_slack.asides import ahead, refusal
 from assistant_gateway_slack.markup import FLAGS, summary
@@ -60,6 +60,7 @@ class Asking:
     def __init__(self, web: Web) -> None:
         self._web = web
         self._turns: Turns[str] = Turns()
+        self._late: set[asyncio.Task[None]] = set()  # quotations that come too late
         self._log = structlog.get_logger()
 
     async def ask(self, question: Question, intake: Intake) -> str:
@@ -125,8 +126,28 @@ class Asking:
             **thread,
             **FLAGS,
         }
-        async with asyncio.timeout(PATIENCE):
-            return text((await self._web.write("chat.postMessage", body, once=True)).get("ts"))
+        posting = asyncio.create_task(
+            self._web.write("chat.postMessage", body, once=True), name="slack:quotation"
+        )
+        try:
+            await asyncio.wait([posting], timeout=PATIENCE)
+        finally:
+            if not posting.done():
+                late = asyncio.create_task(self._take_back_late(question.where, posting), name="slack:late")
+                self._late.add(late)
+                late.add_done_callback(self._late.discard)
+        if not posting.done():
+            raise TimeoutError
+        return text(posting.result().get("ts"))
+
+    async def _take_back_late(self, where: Conversation, posting: asyncio.Task[Json]) -> None:
+        """Its person was told to ask again: a quotation that Slack has posted all the same goes."""
+        try:
+            ts = text((await posting).get("ts"))
+        except AdapterError as error:
+            self._log.debug("slack.question_lost", error=str(error))
+        else:
+            await self._take_back(where, ts)
 
     async def _take_back(self, where: Conversation, ts: str) -> None:
         try:

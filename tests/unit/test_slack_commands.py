@@ -180,6 +180,19 @@ async def test_a_slow_slack_is_not_waited_for() -> None:
         assert [] == place.heard
 
 
+async def test_a_question_that_is_shown_too_late_is_taken_back() -> None:
+    """Slack posts it after 2 s, when Ann was told to ask again: nothing stays that nobody answers."""
+    async with desk(ack_deadline=3.0) as place:
+        place.slack.fault(Fault("slow", "chat.postMessage", seconds=2.0))
+
+        delivery = await command(place, "What is this?")
+        await place.slack.until(lambda: place.slack.calls("chat.delete"))
+
+        assert NOT_TAKEN == delivery.answer["text"]
+        assert [] == posted(place)
+        assert [] == place.heard
+
+
 async def test_the_position_in_the_queue_is_told() -> None:
     """Two messages wait before it: the command is answered with that."""
     async with desk(intake=Waiting(2)) as place:
