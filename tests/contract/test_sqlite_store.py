@@ -50,9 +50,7 @@ def left_behind(path: Path, to: Path) -> Path:
 
 
 class TestSqliteStore(StoreContract):
-    """The contract on one file; 500 conversations of 24 messages for the claimers."""
-
-    lanes = 500
+    """The contract on one file."""
 
     async def make_store(self, place: Path) -> Store:
         return await opened(place / "gateway.db")
