@@ -14,9 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from assistant_gateway_discord.routes import Route
+from assistant_gateway.errors import RateLimited
+from assistant_gateway_discord.routes import BOT, Route
 
 KEPT = 10_000  # buckets
+# Calls a second that no reply makes (typing, reading): replies have 40 of the 50 (`budgets`).
+BESIDES = 9
 INVALID = frozenset({401, 403, 429})
 INVALID_WINDOW = 600.0  # seconds
 INVALID_MOST = 5_000  # half of what Discord takes
@@ -109,6 +112,29 @@ class Buckets:
 
     def _key(self, route: Route) -> tuple[str, str]:
         return self._names.get(route.kind, route.kind), route.major
+
+
+class Turns:
+    """So many calls a second, one after another in the order of asking; *clock* gives seconds."""
+
+    def __init__(self, clock: Callable[[], float], most: int) -> None:
+        self._clock = clock
+        self._times: deque[float] = deque(maxlen=most)
+
+    def take(self, patience: float) -> float:
+        """
+        Seconds until the turn that is taken now.
+
+        Raises:
+            RateLimited: That would be more than *patience* seconds; no turn was taken.
+        """
+        now = self._clock()
+        is_full = len(self._times) == self._times.maxlen
+        wait = max(0.0, self._times[0] + 1.0 - now) if is_full else 0.0
+        if wait > patience:
+            raise RateLimited(wait, "too many calls wait", scope=BOT)
+        self._times.append(now + wait)
+        return wait
 
 
 class Guard:

@@ -1,8 +1,8 @@
 """
 "Typing…", while an answer is made.
 
-Discord shows it for ten seconds, and no longer once a message of the bot appears; so it is renewed then.
-Nothing has to be ended: what is not renewed goes away by itself.
+Discord shows it for ten seconds, and no longer once a message of the bot appears; so it is renewed a moment
+later, unless the answer is over by then. Nothing has to be ended: what is not renewed goes away by itself.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from assistant_gateway_discord import routes, targets
 from assistant_gateway_discord.web import Web
 
 SECONDS = 10.0  # developers/resources/channel.mdx, "Trigger Typing Indicator", 2026-08-06
+LATER = 2.0  # seconds after a post: what is complete by then must not look as if more came
+PATIENCE = 2.0  # seconds that a call may wait until there is room for it
 SULK = 600.0  # seconds in which a channel is left alone where the bot may not type
 KEPT = 1_000  # channels
 
@@ -52,7 +54,7 @@ class Indicator:
         """A message was posted, after which Discord shows nothing any more."""
         if target.message_id in self._working:
             self._posted[target.message_id] = channel
-            self._show(channel)
+            self._show(channel, after=target.message_id)
 
     async def close(self) -> None:
         """Let go of what is under way."""
@@ -60,16 +62,20 @@ class Indicator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _show(self, channel: str) -> None:
+    def _show(self, channel: str, *, after: str = "") -> None:
         if self._shut.get(channel, 0.0) > self._clock():
             return
-        task = asyncio.create_task(self._type(channel), name=f"discord:typing-{channel}")
+        task = asyncio.create_task(self._type(channel, after), name=f"discord:typing-{channel}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _type(self, channel: str) -> None:
+    async def _type(self, channel: str, after: str) -> None:
+        if after:
+            await asyncio.sleep(LATER)
+            if after not in self._working:
+                return
         try:
-            await self._web.call(routes.typing(channel))
+            await self._web.call(routes.typing(channel), patience=PATIENCE)
         except Forbidden:
             if len(self._shut) >= KEPT:
                 self._shut.clear()

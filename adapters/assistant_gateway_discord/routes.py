@@ -44,6 +44,11 @@ class Route:
         return not self.template.startswith(("/webhooks/", "/interactions/"))
 
     @property
+    def is_replys(self) -> bool:
+        """Whether it makes, changes or removes a message: replies do so within their budgets."""
+        return self.method != "GET" and self.template.startswith("/channels/{}/messages")
+
+    @property
     def major(self) -> str:
         """What Discord counts such calls by: a channel, a server, or an interaction (its token hashed)."""
         if self.is_bots:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from pydantic import SecretStr
 from assistant_gateway.errors import AdapterError, OutcomeUnknown, RateLimited
 from assistant_gateway.platforms.shapes import Json, table, tables
 from assistant_gateway_discord import routes
-from assistant_gateway_discord.buckets import Buckets, Guard
+from assistant_gateway_discord.buckets import BESIDES, Buckets, Guard, Turns
 from assistant_gateway_discord.faults import Stumbled, Unauthorised, extent, meaning, pause
 from assistant_gateway_discord.identity import Identity, identity
 from assistant_gateway_discord.routes import Route
@@ -62,6 +63,7 @@ class Web:
         self._token = token
         self._timeout = timeout
         self._guard = Guard(clock)
+        self._turns = Turns(clock, BESIDES)
         self._session: aiohttp.ClientSession | None = None
         self._identity: Identity | None = None
         self._asking = asyncio.Lock()
@@ -125,10 +127,20 @@ class Web:
         return tables(await self.call(route))
 
     async def call(
-        self, route: Route, body: object = None, *, files: Sequence[Upload] = (), once: bool = False
+        self,
+        route: Route,
+        body: object = None,
+        *,
+        files: Sequence[Upload] = (),
+        once: bool = False,
+        patience: float = math.inf,
     ) -> object:
         """
-        Make a call; *once* is for what must not be repeated without looking. What Discord answered.
+        Make a call. What Discord answered.
+
+        Args:
+            once: It must not be repeated without looking.
+            patience: Seconds that a call which is no reply's may wait for its turn.
 
         Raises:
             RateLimited: Nothing was done; Discord was not even asked where it had said so before.
@@ -137,6 +149,9 @@ class Web:
             AdapterError: It was refused.
         """
         self._refuse_early(route)
+        if route.is_bots and not route.is_replys and (wait := self._turns.take(patience)):
+            await asyncio.sleep(wait)
+            self._refuse_early(route)
         unclear = OutcomeUnknown if once else Stumbled
         try:
             status, headers, told = await self._send(route, body, files)

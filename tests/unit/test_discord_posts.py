@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from assistant_gateway.testing.intake import FakeIntake
 from assistant_gateway.values import FileRef
 from assistant_gateway_discord.adapter import BLOCKED, DiscordAdapter
 from assistant_gateway_discord.echoes import nonce
+from assistant_gateway_discord.indicator import LATER
 from assistant_gateway_discord.settings import DiscordSettings
 from emulators.discord import DiscordEmulator, Fault, Message, Permission
 from fixtures.discord import Desk, MemoryNotes, desk, settings_for, simple_target
@@ -320,7 +322,7 @@ async def test_where_files_are_refused_the_words_are_shown(status: int, code: in
 
 
 async def test_typing_is_shown_while_it_works_and_after_each_post() -> None:
-    """One call when work begins, one after a post that grows, none after the last; a refusal ends it."""
+    """One call when work begins, one 2 s after a post that grows, none after the last; a refusal ends it."""
     async with desk() as bot:
         discord = bot.discord
         route = "POST /channels/{channel}/typing"
@@ -337,6 +339,34 @@ async def test_typing_is_shown_while_it_works_and_after_each_post() -> None:
         await bot.adapter.working(target)
 
         assert 3 == len(discord.calls(route))
+
+
+async def test_typing_does_not_outlive_a_short_answer() -> None:
+    """The answer is over as soon as it was posted: nothing says "typing…" after it."""
+    async with desk() as bot:
+        route = "POST /channels/{channel}/typing"
+        target = simple_target(bot.discord, await question(bot))
+        await bot.adapter.working(target)
+        await bot.discord.until(lambda: len(bot.discord.calls(route)) == 1)
+        await bot.adapter.post(target, "run_1.0", Content("Hello"))
+        await bot.adapter.rested(target)
+        await asyncio.sleep(LATER + 0.3)
+
+        assert 1 == len(bot.discord.calls(route))
+
+
+async def test_typing_in_many_channels_leaves_room_for_answers() -> None:
+    """40 answers begin at once: of typing and posts together Discord turns none away."""
+    async with desk() as bot:
+        discord = bot.discord
+        rooms = [discord.add_channel(discord.guild, f"room-{number}").id for number in range(40)]
+        targets = [simple_target(discord, await discord.say(room, discord.ann, "Hello?")) for room in rooms]
+        await asyncio.gather(*(bot.adapter.working(target) for target in targets))
+        await asyncio.gather(*(bot.adapter.post(target, "run_1.0", Content("Hel")) for target in targets))
+        typing = len(discord.calls("POST /channels/{channel}/typing"))
+
+    assert 0 < typing < 40
+    assert [] == [call for call in discord.calls() if call.status == 429]
 
 
 async def test_before_its_thread_is_there_typing_is_shown_in_the_channel() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,7 +14,7 @@ from assistant_gateway.cli import main
 from assistant_gateway.errors import AdapterError, RateLimited
 from assistant_gateway_discord import plugin, routes
 from assistant_gateway_discord.adapter import DiscordAdapter
-from assistant_gateway_discord.buckets import INVALID_MOST, INVALID_WINDOW, Buckets, Extent, Guard
+from assistant_gateway_discord.buckets import INVALID_MOST, INVALID_WINDOW, Buckets, Extent, Guard, Turns
 from assistant_gateway_discord.buttons import Press, custom_id, read
 from assistant_gateway_discord.downloads import HOSTS
 from assistant_gateway_discord.echoes import nonce
@@ -206,6 +207,19 @@ def test_who_stands_before_discord_shuts_out_the_address() -> None:
 
     assert (7.0, 0.0) == of_the_bot
     assert (9.0, 9.0) == (buckets.wait(routes.post("2")), buckets.wait(command))
+
+
+def test_turns_are_so_many_a_second() -> None:
+    """Of 5 calls with 2 turns a second the third waits 1 s; one that waits for less takes no turn."""
+    clock = HandTime()
+    turns = Turns(clock, 2)
+    waits = [turns.take(math.inf) for _ in range(3)]
+    with pytest.raises(RateLimited):
+        turns.take(0.5)
+    clock.now += 0.25
+
+    assert [0.0, 0.0, 1.0] == waits
+    assert [0.75, 1.75] == [turns.take(math.inf) for _ in range(2)]
 
 
 def test_before_the_address_is_shut_out_nothing_is_sent() -> None:
