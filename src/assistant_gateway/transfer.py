@@ -178,10 +178,16 @@ async def take_in(store: Store, told: Carried, *, replace: bool = False) -> bool
     Keep a thread; False when it is kept already.
 
     It becomes the current one of its conversation where that has none; with *replace* also where it has.
+
+    Raises:
+        Unfit: Another file is kept under the id of one of its files.
     """
     if await store.thread(told.thread.id) is not None:
         return False
     for file, data in told.files:
+        kept = await store.file(file.id)
+        if kept is not None and kept[1] != data:
+            raise Unfit(f"thread {told.thread.id}: another file is kept as {file.id} already")
         await store.save_file(file, data)
     return await store.import_thread(told.thread, told.items, replace=replace)
 

@@ -203,17 +203,19 @@ def test_all_threads_go_to_another_store(
     """What `threads export` wrote is imported by a new store, once; a wrong line ends with 1 and is named."""
     code_of("threads", "export", "--output", "all.jsonl")
     (tmp_path / "wrong.jsonl").write_text("{}\n")
+    (tmp_path / "empty.jsonl").touch()
     other = ("--store", f"sqlite:///{tmp_path / 'other.db'}")
     asyncio.run(filled(tmp_path / "other.db"))
 
     codes = [
         code_of("threads", "import", name, "--replace", *other)
-        for name in ("all.jsonl", "all.jsonl", "wrong.jsonl")
+        for name in ("all.jsonl", "all.jsonl", "wrong.jsonl", "empty.jsonl")
     ]
     told = capsys.readouterr()
     code_of("threads", "export", thread, *other)
 
-    assert [0, 0, 1] == codes
+    assert [0, 0, 1, 1] == codes
+    assert "empty.jsonl: there is no thread in it" in told.err
     assert [f"{thread}  3 items", f"{thread}  is here already"] == [
         line for line in told.out.splitlines() if line.startswith(thread)
     ]

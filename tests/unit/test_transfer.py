@@ -17,8 +17,8 @@ from assistant_gateway.assistants_export import NoExport, Place, threads
 from assistant_gateway.store import Store
 from assistant_gateway.store.connect import open_store
 from assistant_gateway.testing.backend import says
-from assistant_gateway.transfer import Unfit, carried, lines_of, take_in
-from assistant_gateway.values import FileRef, FunctionCall, Item, Lane
+from assistant_gateway.transfer import Carried, Unfit, carried, lines_of, take_in
+from assistant_gateway.values import FileRef, FunctionCall, Item, Lane, Thread
 from fixtures.house import House, scripted
 
 THREAD = {
@@ -81,6 +81,23 @@ async def test_a_thread_comes_out_of_another_store_as_it_was(
     assert await here.items(thread.id, limit=1000) == await there.items(found.id, limit=1000)
     assert (file, b"\x00\xffabc") == await there.file("file_1")
     assert lines == [line async for line in lines_of(there, found)]
+
+
+async def test_no_thread_comes_by_the_file_of_another(fresh: Callable[[str], Awaitable[Store]]) -> None:
+    """Of 2 threads with a file of one id and other bytes the second is refused; equal bytes are one file."""
+    store = await fresh("there.db")
+    one, two, three = (
+        Carried(Thread(f"thread_{n}", Lane("slack", "T1", f"C{n}"), 1.0, is_current=True), [(file, data)])
+        for n, data in enumerate((b"one", b"two", b"one"))
+        for file in [FileRef("file_1", "a.txt", "text/plain", 3)]
+    )
+
+    taken = [await take_in(store, one), await take_in(store, three)]
+    with pytest.raises(Unfit, match="thread_1: another file is kept as file_1 already"):
+        await take_in(store, two)
+
+    assert [True, True] == taken
+    assert None is await store.thread("thread_1")
 
 
 @given(text=some.text(), words=some.lists(some.text(min_size=1), min_size=3, max_size=3))

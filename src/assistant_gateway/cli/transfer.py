@@ -50,6 +50,7 @@ async def import_threads(store: Store, arguments: argparse.Namespace) -> None:
         GatewayError: A line is not understood; the threads before it are kept.
     """
     path = Path(arguments.file)
+    told: Carried | None = None
     try:
         for told in _told(path, arguments):
             taken = await take_in(store, told, replace=arguments.replace)
@@ -59,6 +60,8 @@ async def import_threads(store: Store, arguments: argparse.Namespace) -> None:
         raise GatewayError(f"{path}: {error}") from error
     except UnicodeDecodeError as error:
         raise GatewayError(f"{path}: this is no UTF-8") from error
+    if told is None:
+        raise GatewayError(f"{path}: there is no thread in it")
 
 
 def _told(path: Path, arguments: argparse.Namespace) -> Iterator[Carried]:
