@@ -56,7 +56,7 @@ async def test_files_that_are_left_out_are_told() -> None:
 
     assert ["a.txt", "c.txt"] == [file.name for file in taken]
     assert (
-        "The file b.txt was left out: it is larger than 3.8147e-06 MB.",
+        "The file b.txt was left out: it is larger than 3.81e-06 MB.",
         "The file d.txt was left out: only 3 files of a message are read.",
     ) == notes
 
