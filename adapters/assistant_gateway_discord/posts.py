@@ -132,7 +132,7 @@ class Posts:
         The post that carries *key*, or None when there is none.
 
         Raises:
-            OutcomeUnknown: The channel can't be read.
+            OutcomeUnknown: The channel can't be read, or not as far.
         """
         mark = nonce(key)
         channel = await self._place(target)
@@ -147,6 +147,8 @@ class Posts:
             raise OutcomeUnknown(f"the channel can't be read: {error}") from error
         own = [each for each in messages if me.posted(each) and self._may_carry(each, mark)]
         found = _find(own, target, key, self._refers_to(target))
+        if found is None and len(messages) >= FOUND_AMONG:
+            raise OutcomeUnknown(f"it is not among the {FOUND_AMONG} messages after the question")
         return str(found) if found else None
 
     def _may_carry(self, message: Json, mark: str) -> bool:

@@ -167,6 +167,21 @@ async def test_what_can_not_be_read_is_not_known() -> None:
             await bot.adapter.find(target, "run_1.0")
 
 
+async def test_what_lies_too_far_from_its_question_is_not_known() -> None:
+    """500 messages follow the question: a post that is not among them may come after them."""
+    async with desk() as bot:
+        asked = await question(bot)
+        target = simple_target(bot.discord, asked)
+        for number in range(499):
+            await bot.discord.say(bot.discord.general, bot.discord.ann, f"{number}")
+        near = await bot.adapter.find(target, "run_1.0")
+        await bot.discord.say(bot.discord.general, bot.discord.ann, "499")
+        with pytest.raises(OutcomeUnknown):
+            await bot.adapter.find(target, "run_1.0")
+
+    assert near is None
+
+
 async def test_a_429_is_told_exactly_and_not_asked_again_before() -> None:
     """1.25 s and the bucket's name; until they are over the call is refused here, and Discord isn't asked."""
     async with desk() as bot:
