@@ -73,7 +73,7 @@ async def test_replies_at_once_cost_no_429_and_end_in_time(replies: int) -> None
 
 @on_virtual_clock
 async def test_first_words_come_although_edits_are_spent() -> None:
-    """After 50 edits in 20 s a new answer of 20 s begins within 10 s, and is complete when edits come back."""
+    """After 50 edits in 20 s a new answer of 20 s begins within 10 s, and is whole when edits come back."""
     adapter, pacer = platform(), Pacer()
     await asyncio.gather(*(tell(adapter, pacer, number, 20.0, f"C{number}") for number in range(40)))
 
