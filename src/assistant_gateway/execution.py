@@ -263,9 +263,10 @@ class Execution:
                     raise
                 usual = self._pauses[min(attempt, len(self._pauses)) - 1]
                 pause = 0.0 if another else max(fault.retry_after, usual)
-                structlog.get_logger().warning(
-                    "step.retried", backend=backend.name, code=fault.code, pause=pause, reason=str(fault)
-                )
+                log = structlog.get_logger()
+                log.warning("step.retried", backend=backend.name, code=fault.code, pause=pause)
+                # In the provider's words, which may quote what people said.
+                log.debug("step.retried_because", backend=backend.name, reason=str(fault))
                 await asyncio.sleep(pause)
 
     def _may_halve(self, step: Step) -> bool:

@@ -206,9 +206,10 @@ class Runner:
         _refuse_revised(claim, stop)
         if error is not None:
             error = replace(error, id=_short_id())
-            structlog.get_logger().warning(
-                "run.troubled", status=status.value, code=error.code, error_id=error.id, reason=error.message
-            )
+            log = structlog.get_logger()
+            log.warning("run.troubled", status=status.value, code=error.code, error_id=error.id)
+            # In the provider's words, which may quote what people said.
+            log.debug("run.troubled_because", error_id=error.id, reason=error.message)
         run, answer, items_left = execution.conclude(status, error)
         notices = (*_cut(question, settings), *await self._budgets.notices(spender, run))
         wish = Wish(run.thread_id, run.id, run.assistant, execution.overhead)

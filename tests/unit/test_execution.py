@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from assistant_gateway import items
 from assistant_gateway.backend import Step
@@ -430,6 +431,24 @@ async def test_a_sum_of_several_steps_teaches_nothing_about_one(tmp_path: Path) 
 
     assert before is None
     assert after is not None
+
+
+async def test_what_a_provider_says_of_a_request_is_not_logged(tmp_path: Path) -> None:
+    """A refusal that quotes the question is told to the person; the log has its code and id, no words of it."""
+    backend = ScriptedBackend(
+        [[BackendUnavailable("bad: 'my secret'")], [BackendRefused("bad: 'my secret'")]]
+    )
+
+    with capture_logs() as logs:
+        async with House(tmp_path, backend) as house:
+            message = await house.ask("my secret")
+
+    loud = [entry for entry in logs if entry["log_level"] != "debug"]
+    assert message.answer is not None
+    assert message.answer.error is not None
+    assert message.answer.error.message == "bad: 'my secret'"
+    assert {"step.retried", "run.troubled"} <= {entry["event"] for entry in loud}
+    assert "my secret" not in str(loud)
 
 
 async def test_a_backend_that_keeps_failing_is_left_out(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ UPDATE runs SET (begins_at, asked_until) = (
 );
 
 CREATE INDEX runs_of_thread ON runs (thread_id);
-CREATE INDEX runs_of_user ON runs (user_id, created_at);
 
 ALTER TABLE items ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0 CHECK (forgotten IN (0, 1));
 
