@@ -434,7 +434,7 @@ async def test_a_sum_of_several_steps_teaches_nothing_about_one(tmp_path: Path) 
 
 
 async def test_what_a_provider_says_of_a_request_is_not_logged(tmp_path: Path) -> None:
-    """A refusal that quotes the question is told to the person; the log has its code and id, no words of it."""
+    """A refusal that quotes the question is told to the person; the log has its code and id alone."""
     backend = ScriptedBackend(
         [[BackendUnavailable("bad: 'my secret'")], [BackendRefused("bad: 'my secret'")]]
     )
