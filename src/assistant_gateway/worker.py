@@ -270,6 +270,10 @@ class Worker:
             except StoreError as error:
                 # The lane is ours until this is written; nobody else could take it up.
                 self._log.error("message.release_failed", reason=str(error))
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # The process ends, and a fault that came at the same moment took the word's place.
+                    raise asyncio.CancelledError from error
                 await asyncio.sleep(POLL)
 
     async def _resume(self, claim: Claim, stop: Stop) -> None:

@@ -814,3 +814,42 @@ async def test_merged_messages_survive_a_crash(tmp_path: Path, busy: Busy) -> No
         MessageState.DELIVERED,
     ]
     assert first[-1].event == "message.answered"
+
+
+class Dying(SqliteStore):
+    """A disk that fails for good while the first post is journaled, at a moment of the test's choice."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked, self.fails = asyncio.Event(), asyncio.Event()
+
+    async def save_post(self, *given: Any) -> None:
+        self.asked.set()
+        await self.fails.wait()
+        raise StoreUnavailable("database or disk is full")
+
+    async def release(self, claim: Claim, *, delay: float, failed: bool) -> None:
+        raise StoreUnavailable("database or disk is full")
+
+
+@pytest.mark.parametrize("moment", range(9))
+async def test_a_disk_that_fails_at_the_end_keeps_no_process_alive(tmp_path: Path, moment: int) -> None:
+    """Whichever of 9 steps of the loop after the fault the end comes at, the answer ends within 5 s."""
+    store = Dying(tmp_path / "gateway.db")
+    await store.open()
+    gate = Gate()
+    backend = ScriptedBackend([[*begins("One"), gate]])
+
+    async with House(tmp_path, backend, store=store) as house:
+        await house.say("one")
+        await store.asked.wait()
+        store.fails.set()
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        (answer,) = (task for task in asyncio.all_tasks() if task.get_name().startswith("answer:"))
+        answer.cancel()
+        ended, _ = await asyncio.wait([answer], timeout=5)
+        answer.cancel()
+    await store.close()
+
+    assert {answer} == ended
