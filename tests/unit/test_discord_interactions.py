@@ -395,7 +395,7 @@ async def test_interactions_that_come_too_late_end_nothing(bot: Desk) -> None:
     discord = bot.discord
     discord.fault(Fault("error", "POST /interactions/*", status=404, code=10062))
     await discord.slash(discord.general, discord.ann, "help")
-    await eventually(lambda: bot.intake.commands)
+    await discord.until(lambda: any(call.fault for call in discord.calls()))
     message = await told(bot, await discord.slash(discord.general, discord.ann, "help"))
 
     assert "Done: help." == message.visible
