@@ -145,9 +145,5 @@ def edit_followup(application: str, token: str, message: str) -> Route:
     return Route("PATCH", "/webhooks/{}/{}/messages/{}", (application, token, message))
 
 
-def delete_followup(application: str, token: str, message: str) -> Route:
-    return Route("DELETE", "/webhooks/{}/{}/messages/{}", (application, token, message))
-
-
 def follow_up(application: str, token: str) -> Route:
     return Route("POST", "/webhooks/{}/{}", (application, token))
